@@ -1,0 +1,45 @@
+# Each command makes .venv and installs into it first, if that has not been done: `make run` alone does on a fresh clone.
+WINDOWS := $(filter Windows_NT,$(OS))
+PYTHON ?= $(if $(WINDOWS),python,python3)
+TESTS ?= tests
+PY := .venv/$(if $(WINDOWS),Scripts,bin)/python
+PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+.PHONY: help run test lab mutants bench
+
+help:
+	@echo 'make run      regenerate exp/ from the lessons, run them all, write their pages to book/'
+	@echo 'make test     run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
+	@echo 'make lab      open the lessons in JupyterLab'
+	@echo 'make mutants  put known mistakes into the modules; the tests must catch each one'
+	@echo 'make bench    measure the published figures again'
+
+run: .venv/installed
+	@$(PY) notebook2script.py
+	@$(PY) run_notebooks.py
+
+test: .venv/installed
+	@$(PY) -m pytest -q $(TESTS)
+
+lab: .venv/installed
+	@$(PY) -m jupyterlab nbs
+
+mutants: .venv/installed
+	@$(PY) tests/mutants
+
+bench: .venv/bench
+	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
+
+# torch comes first and by its exact version: pip then takes a build for the CPU, where the index offers one
+.venv/installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	@echo 'Installing into .venv, once: some minutes'
+	@test -e .venv/pyvenv.cfg || $(PYTHON) -m venv .venv
+	@$(PIP) $$(grep '^torch==' constraints.txt)
+	@$(PIP) -e '.[lab,test]'
+	@touch $@
+
+.venv/bench: .venv/installed
+	@echo 'Installing the peers that bench/ compares with'
+	@$(PIP) -e '.[bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"The library that the lessons in nbs/ grow: one generated module for each lesson."

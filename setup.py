@@ -1,0 +1,23 @@
+"""Installs package `exp` with its data, and the command `notebook2script`."""
+from setuptools import setup
+
+NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml']
+
+setup(
+    name='exp',
+    version='0.1',
+    description='Deep learning from its foundations: lessons as notebooks, and the library that they grow',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=['exp', 'exp.data.mnist'],
+    package_dir={'exp': 'exp', 'exp.data.mnist': 'data/mnist'},
+    package_data={'exp.data.mnist': ['*.gz', '*.md']},
+    py_modules=['notebook2script'],
+    entry_points={'console_scripts': ['notebook2script = notebook2script:main']},
+    install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8'],
+    extras_require={
+        'lab': ['jupyterlab', *NOTEBOOKS],
+        'test': ['pytest', 'hypothesis', *NOTEBOOKS],
+        'bench': ['nbdev', 'jupytext', *NOTEBOOKS],
+    },
+)
