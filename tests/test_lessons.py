@@ -1,0 +1,61 @@
+"Every lesson, run from top to bottom; and its saved form, which readers see first."
+import json, re
+from pathlib import Path
+import pytest
+import run_notebooks
+
+ROOT = Path(__file__).parents[1]
+LESSONS = run_notebooks.lessons(ROOT/'nbs')
+MACHINE = re.compile(r'/(home|root|tmp|Users|private)/|\b[A-Z]:\\|site-packages|ipykernel_\d')
+each_lesson = pytest.mark.parametrize('path', LESSONS, ids=lambda path: path.stem)
+
+
+def saved(path):
+    "The code cells of the notebook as it lies on disk."
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    return [cell for cell in cells if cell['cell_type'] == 'code']
+
+
+def words(output):
+    "The text of an output, without its pictures."
+    shown = {kind: text for kind, text in output.get('data', {}).items() if not kind.startswith('image/')}
+    return '\n'.join(''.join(text) for text in [output.get('text', ''), *shown.values()] if isinstance(text, (str, list)))
+
+
+def test_there_are_lessons():
+    assert LESSONS
+
+
+@each_lesson
+def test_it_runs_from_top_to_bottom_in_a_fresh_kernel(path):
+    run_notebooks.execute(path)
+
+
+@each_lesson
+def test_it_was_saved_after_one_run_from_top_to_bottom(path):
+    counts = [cell['execution_count'] for cell in saved(path) if ''.join(cell['source']).strip()]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_lesson
+def test_no_error_and_no_warning_was_saved(path):
+    wrong = [output for cell in saved(path) for output in cell['outputs']
+             if output['output_type'] == 'error' or output.get('name') == 'stderr']
+    assert wrong == []
+
+
+@each_lesson
+def test_its_outputs_do_not_tell_which_machine_ran_it(path):
+    told = [text for cell in saved(path) for text in map(words, cell['outputs'])
+            if MACHINE.search(text) or str(ROOT) in text]
+    assert told == []
+
+
+@each_lesson
+def test_its_file_stays_under_300_kb(path):
+    assert path.stat().st_size < 300_000
+
+
+@each_lesson
+def test_no_cell_is_longer_than_30_lines(path):
+    assert [cell['source'] for cell in saved(path) if len(''.join(cell['source']).splitlines()) > 30] == []

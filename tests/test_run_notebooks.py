@@ -1,0 +1,112 @@
+"Lessons are run, named when they fail, saved only when asked, and their pages stand alone."
+import json, os, re, sys
+import pytest
+import run_notebooks
+
+FORMULAS = r'''# 02 · Formulas
+See [the lesson before](01_good.ipynb), where $y_i=\sum_t a_{it}$.
+
+$$\begin{aligned} a &= b \\ &= \begin{bmatrix} 1 & 2 \end{bmatrix} \end{aligned}$$'''
+
+
+@pytest.fixture
+def lesson(tmp_path):
+    "Writes a notebook from (kind, source) pairs, as old editors do: format 4.4, without ids, never run."
+    (tmp_path/'nbs').mkdir()
+    def write(name, *cells):
+        made = {'markdown': {}, 'code': {'execution_count': None, 'outputs': []}}
+        cells = [{'cell_type': kind, 'metadata': {}, 'source': text.splitlines(True), **made[kind]} for kind, text in cells]
+        path = tmp_path/'nbs'/f'{name}.ipynb'
+        path.write_text(json.dumps({'cells': cells, 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 4}), encoding='utf-8')
+        return path
+    return write
+
+
+@pytest.fixture
+def run(tmp_path):
+    "Runs notebooks through the command line, with the pages in a folder of the test's own."
+    return lambda *arguments: run_notebooks.main([*map(str, arguments), '--book', str(tmp_path/'book')])
+
+
+def code_cells(path):
+    "As they lie on disk."
+    return [cell for cell in json.loads(path.read_text(encoding='utf-8'))['cells'] if cell['cell_type'] == 'code']
+
+
+def test_a_failing_cell_is_named_and_the_other_lessons_still_run(lesson, run, capsys, tmp_path):
+    bad = lesson('01_bad', ('markdown', '# One'), ('code', 'x = 1'), ('code', 'x/0'))
+    good = lesson('02_good', ('markdown', '# Two'), ('code', 'assert True'))
+    assert run(bad, good) == 1
+    said = capsys.readouterr().out
+    assert 'FAILED 01_bad.ipynb: cell 3: ZeroDivisionError: division by zero' in said and '1 of 2 lessons ran' in said
+    assert (tmp_path/'book'/'02_good.html').exists() and not (tmp_path/'book'/'01_bad.html').exists()
+
+
+def test_a_lesson_has_one_line_with_seconds_cells_and_checks(lesson, run, capsys):
+    path = lesson('01_good', ('markdown', '# One'), ('code', 'def test_eq(a, b): assert a == b'), ('code', 'test_eq(1, 1)'),
+                  ('code', 'contest = print\ncontest(1)'), ('code', 'x = 1\nassert x'))
+    assert run(path) == 0
+    assert re.search(r'^01_good +\d+\.\d s +5 cells +2 checks$', capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.parametrize('source, message', [('import time; time.sleep(60)', 'no answer after 2 seconds'),
+                                             ('import os; os._exit(1)', 'the kernel died')])
+def test_a_lesson_that_does_not_end_well_is_named(lesson, source, message):
+    with pytest.raises(run_notebooks.LessonError, match=f'cell 1: {message}'):
+        run_notebooks.execute(lesson('01_bad', ('code', source)), timeout=2)
+
+
+def test_the_kernel_is_this_interpreter_in_the_folder_of_the_lesson(lesson):
+    path = lesson('01_where', ('code', 'import os, sys\n(os.path.basename(os.getcwd()), sys.prefix)'))
+    cell, = run_notebooks.execute(path).cells
+    assert cell.outputs[0].data['text/plain'] == repr(('nbs', sys.prefix))
+
+
+def test_without_save_the_lessons_stay_as_they_are(lesson, run):
+    path = lesson('01_good', ('code', '1 + 1'))
+    before = path.read_bytes()
+    assert run(path) == 0
+    assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
+
+
+def test_a_second_saved_run_changes_nothing(lesson, run):
+    path = lesson('01_good', ('markdown', '# One'), ('code', 'print(1); print(2)'), ('code', 'import os; os.getcwd()'))
+    assert run(path, '--save') == 0
+    before = path.read_bytes()
+    assert run(path, '--save') == 0 and path.read_bytes() == before
+    first, second = code_cells(path)
+    assert (first['execution_count'], second['execution_count'], first['metadata']) == (1, 2, {})
+    assert second['outputs'][0]['data']['text/plain'] == ["'../nbs'"] and os.listdir(path.parent) == [path.name]
+
+
+def test_a_lesson_that_fails_is_not_saved(lesson, run):
+    path = lesson('01_bad', ('code', '1'), ('code', '1/0'))
+    before = path.read_bytes()
+    assert run(path, '--save') == 1 and path.read_bytes() == before
+
+
+def test_a_page_needs_no_network_and_leads_to_its_neighbours(lesson, run, tmp_path):
+    lesson('01_good', ('markdown', '# The *first*'))
+    assert run(lesson('02_formulas', ('markdown', FORMULAS), ('code', '#export\nx = 1'))) == 0
+    page = (tmp_path/'book'/'02_formulas.html').read_text(encoding='utf-8')
+    assert set(re.findall(r'https?://[\w./]+', page)) == {'http://www.w3.org/1998/Math/MathML'} and '<script' not in page
+    assert page.count('<math') == 2 and '<munder' not in page.split('display="block"')[0] and '$' not in page
+    assert page.count('href="01_good.html"') == 3 and 'celltag_export' in page
+
+
+def test_the_index_holds_title_and_first_paragraph_of_each_page(lesson, run, tmp_path):
+    lesson('03_not_run', ('markdown', '# Three'))
+    assert run(lesson('01_good', ('markdown', '# One & two\n\nWhat *this* is.\n\nMore.'))) == 0
+    index = (tmp_path/'book'/'index.html').read_text(encoding='utf-8')
+    assert '<a href="01_good.html">One &amp; two</a>' in index and '<p>What <em>this</em> is.</p>' in index
+    assert 'Three' not in index and 'More.' not in index
+
+
+def test_a_formula_that_cannot_be_drawn_is_named(lesson, run, capsys):
+    assert run(lesson('01_bad', ('markdown', r'$\unknown{x}$'))) == 1
+    assert r'FAILED 01_bad.ipynb: this formula cannot be drawn: \unknown{x}' in capsys.readouterr().out
+
+
+def test_lessons_come_in_reading_order(lesson):
+    for name in '03_c', '02a_b', '02_a', 'notes': path = lesson(name)
+    assert [p.stem for p in run_notebooks.lessons(path.parent)] == ['02_a', '02a_b', '03_c']
