@@ -1,4 +1,4 @@
-# Each command makes .venv and installs into it first, if that has not been done: `make run` alone does on a fresh clone.
+# Each command first makes .venv and installs into it, if that has not been done: no other command is needed.
 WINDOWS := $(filter Windows_NT,$(OS))
 PYTHON ?= $(if $(WINDOWS),python,python3)
 TESTS ?= tests
@@ -30,9 +30,9 @@ mutants: .venv/installed
 bench: .venv/bench
 	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
 
-# torch comes first and by its exact version: pip then takes a build for the CPU, where the index offers one
+# torch comes first, by its exact version: pip then takes a build for the CPU, where the index offers one
 .venv/installed: setup.py constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
 	@echo 'Installing into .venv, once: some minutes'
 	@test -e .venv/pyvenv.cfg || $(PYTHON) -m venv .venv
 	@$(PIP) $$(grep '^torch==' constraints.txt)

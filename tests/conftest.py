@@ -1,4 +1,4 @@
-"What all tests share: the project's own scripts can be imported, and property tests draw the same examples at every run."
+"The project's own scripts can be imported, and property tests draw the same examples at every run."
 import sys
 from pathlib import Path
 from hypothesis import settings

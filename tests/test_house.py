@@ -1,4 +1,4 @@
-"The rules of the house: what a module of exp/ may import, how long it may be, and that importing it does nothing visible."
+"The rules of the house: what a module of exp/ may import, how long it may be, and that importing it shows nothing."
 import ast, os, re, subprocess, sys
 from collections import defaultdict
 from pathlib import Path
@@ -57,7 +57,8 @@ def homes():
     for module, tree in TREES.items():
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, 'target', None)]
-            names = {n.id for t in targets if t for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            parts = [part for target in targets if target for part in ast.walk(target)]
+            names = {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
             if isinstance(node, DEFINITIONS): names.add(node.name)
             for name in names: found[name].add(module)
     return {name: modules for name, modules in found.items() if not name.startswith('_')}

@@ -19,7 +19,8 @@ def saved(path):
 def words(output):
     "The text of an output, without its pictures."
     shown = {kind: text for kind, text in output.get('data', {}).items() if not kind.startswith('image/')}
-    return '\n'.join(''.join(text) for text in [output.get('text', ''), *shown.values()] if isinstance(text, (str, list)))
+    texts = [output.get('text', ''), *shown.values()]
+    return '\n'.join(''.join(text) for text in texts if isinstance(text, (str, list)))
 
 
 def test_there_are_lessons():

@@ -15,9 +15,10 @@ def lesson(tmp_path):
     (tmp_path/'nbs').mkdir()
     def write(name, *cells):
         made = {'markdown': {}, 'code': {'execution_count': None, 'outputs': []}}
-        cells = [{'cell_type': kind, 'metadata': {}, 'source': text.splitlines(True), **made[kind]} for kind, text in cells]
+        cells = [{'cell_type': kind, 'metadata': {}, 'source': text.splitlines(True), **made[kind]}
+                 for kind, text in cells]
         path = tmp_path/'nbs'/f'{name}.ipynb'
-        path.write_text(json.dumps({'cells': cells, 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 4}), encoding='utf-8')
+        path.write_text(json.dumps({'cells': cells, 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 4}))
         return path
     return write
 
@@ -43,8 +44,8 @@ def test_a_failing_cell_is_named_and_the_other_lessons_still_run(lesson, run, ca
 
 
 def test_a_lesson_has_one_line_with_seconds_cells_and_checks(lesson, run, capsys):
-    path = lesson('01_good', ('markdown', '# One'), ('code', 'def test_eq(a, b): assert a == b'), ('code', 'test_eq(1, 1)'),
-                  ('code', 'contest = print\ncontest(1)'), ('code', 'x = 1\nassert x'))
+    path = lesson('01_good', ('markdown', '# One'), ('code', 'def test_eq(a, b): assert a == b'),
+                  ('code', 'test_eq(1, 1)'), ('code', 'contest = print\ncontest(1)'), ('code', 'x = 1\nassert x'))
     assert run(path) == 0
     assert re.search(r'^01_good +\d+\.\d s +5 cells +2 checks$', capsys.readouterr().out, re.MULTILINE)
 
@@ -89,7 +90,8 @@ def test_a_page_needs_no_network_and_leads_to_its_neighbours(lesson, run, tmp_pa
     lesson('01_good', ('markdown', '# The *first*'))
     assert run(lesson('02_formulas', ('markdown', FORMULAS), ('code', '#export\nx = 1'))) == 0
     page = (tmp_path/'book'/'02_formulas.html').read_text(encoding='utf-8')
-    assert set(re.findall(r'https?://[\w./]+', page)) == {'http://www.w3.org/1998/Math/MathML'} and '<script' not in page
+    assert set(re.findall(r'https?://[\w./]+', page)) == {'http://www.w3.org/1998/Math/MathML'}
+    assert '<script' not in page and '<link' not in page
     assert page.count('<math') == 2 and '<munder' not in page.split('display="block"')[0] and '$' not in page
     assert page.count('href="01_good.html"') == 3 and 'celltag_export' in page
 

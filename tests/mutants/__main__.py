@@ -3,10 +3,10 @@
     python tests/mutants               every list in this folder
     python tests/mutants nb_02         this one
 
-A list, nb_02.py, holds `MUTANTS = [(old, new, what went wrong in the learner's head), ...]`: each is one edit of the text of
-exp/nb_02.py, where `old` occurs exactly once. A mutant is caught when a test of tests/test_nb_02.py, or one of
-tests/test_gradients.py that names nb_02, fails (pytest's status 1), when the module or its tests no longer load (status 2),
-or when the tests do not come to an end. Tests marked `timing` do not count: a busy machine could fail them.
+A list, nb_02.py, holds `MUTANTS = [(old, new, what went wrong in the learner's head), ...]`: each is one edit of the
+text of exp/nb_02.py, where `old` occurs exactly once. A mutant is caught when a test of tests/test_nb_02.py, or one of
+tests/test_gradients.py that names nb_02, fails (pytest's status 1), when the module or its tests no longer load
+(status 2), or when the tests do not come to an end. Tests marked `timing` do not count: a busy machine could fail them.
 Exit status: 0 all caught, 1 one survived, 2 a list or the tests themselves are at fault.
 """
 import argparse, importlib.util, os, re, runpy, signal, subprocess, sys, time
@@ -114,7 +114,7 @@ def outcomes(name, texts, limit, first=0):
 
 
 def examine(name, text, mutants, limit):
-    "Prints the module's line, and each mutant that its tests let live; returns how many there were, and how many lived."
+    "Prints the module's line and each mutant that its tests let live; returns how many there were and how many lived."
     start = time.perf_counter()
     status, = outcomes(name, [text], limit, first=-1)
     if status != 0: raise Fault(f'{name}: its tests fail without any mutant (pytest {status}): make test')
@@ -130,7 +130,8 @@ def examine(name, text, mutants, limit):
 
 def main(argv=None):
     "Examines each list; see the top of this file for the exit status."
-    parser = argparse.ArgumentParser(prog='mutants', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog='python tests/mutants', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', nargs='*', metavar='nb_02')
     parser.add_argument('--limit', type=float, default=60, metavar='S', help='seconds that one mutant may take (60)')
     parser.add_argument('--trial', type=int, help=argparse.SUPPRESS)
