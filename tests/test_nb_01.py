@@ -1,0 +1,238 @@
+import gzip, hashlib, os, struct, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+import numpy as np, pytest, torch
+from torch import tensor
+from exp import nb_01
+from exp.nb_01 import FASHION_MNIST, MNIST, data_file, download, near, read_idx, show_images, test_near, timed
+
+BODY = bytes(range(256)) * 2000
+SHA = hashlib.sha256(BODY).hexdigest()
+sleep = time.sleep                             # the real one; the fixture below shortens that of the module
+
+
+# ---- pictures, comparisons, times
+
+def test_images_are_drawn_from_rows_or_squares_with_their_titles(monkeypatch):
+    import matplotlib
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+    monkeypatch.setattr(plt, 'show', lambda: None)
+    for x in (torch.rand(5, 16), torch.rand(5, 4, 4)):
+        show_images(x, titles=range(5), cols=3)
+        axes = plt.gcf().axes
+        assert len(axes) == 6 and [ax.get_title() for ax in axes] == [*'01234', '']
+        assert [image.get_array().shape for ax in axes for image in ax.images] == [(4, 4)] * 5
+        plt.close()
+
+
+@pytest.mark.parametrize('a, b, want', [
+    (1., 1.0005, True), (1., 1.01, False), (0., 1e-6, True), (0., 1e-4, False), (tensor([1, 2]), tensor([1, 2]), True), (1000., 1000.5, True),
+    (tensor([1., 2]), tensor([1., 3]), False), (torch.zeros(3, 1), torch.zeros(3), False), (torch.zeros(3), 0., False),
+    (float('nan'), float('nan'), False), (float('inf'), float('inf'), True), (torch.zeros(0), torch.zeros(0), True), (np.ones(2), torch.ones(2), True)])
+def test_near_allows_rounding_and_no_other_shape(a, b, want): assert near(a, b) is want
+
+
+def test_near_takes_its_tolerance_from_the_second_argument_and_from_the_caller():
+    assert near(0., 1., rtol=1, atol=0) and not near(1., 0., rtol=1, atol=0)
+    assert near(1., 1.4, rtol=0, atol=.5) and not near(1., 1.6, rtol=0, atol=.5)
+
+
+def test_test_near_passes_its_tolerances_on_and_shows_both_sides():
+    test_near(1., 1.4, rtol=0, atol=.5)
+    with pytest.raises(AssertionError, match='near:\n  got  .*1.*\n  want .*2'): test_near(tensor([1.]), tensor([2.]))
+
+
+def test_a_call_that_does_a_hundred_times_the_work_takes_longer():
+    x = torch.rand(200_000)
+    assert timed(lambda n: [x.sin() for _ in range(n)], 100) > 20 * timed(lambda n: [x.sin() for _ in range(n)], 1)
+
+
+def test_times_are_per_call_and_in_seconds():
+    assert .02 < timed(time.sleep, .02) < .2
+
+
+def test_the_number_of_threads_is_as_asked_and_left_as_it_was():
+    seen, before = [], torch.get_num_threads()
+    timed(lambda: seen.append(torch.get_num_threads()), threads=2, seconds=1e-3)
+    assert set(seen) == {2} and torch.get_num_threads() == before
+
+
+def test_the_ladder_of_the_lesson_has_its_order():
+    torch.manual_seed(0)
+    a, b = torch.rand(5, 784), torch.rand(784, 10)
+    def row_column(): return [[(a[i] * b[:, j]).sum() for j in range(10)] for i in range(5)]
+    def rows(): return [(a[i, :, None] * b).sum(0) for i in range(5)]
+    def element(): return [a[0, t] * b[t, 0] for t in range(784)]      # a fiftieth of the three loops
+    loops, row, broadcast, at = [timed(f) for f in (element, row_column, rows, lambda: a @ b)]
+    assert 50*loops > 20*row > 40*broadcast and 50*loops > 1000*at
+
+
+# ---- the idx format
+
+def idx(array, kind):
+    "The bytes of `array` as an idx file, written independently of the reader."
+    return bytes([0, 0, kind, array.ndim]) + struct.pack(f'>{array.ndim}I', *array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize('kind, dtype, want', [(0x08, 'u1', torch.uint8), (0x09, 'i1', torch.int8), (0x0b, '>i2', torch.int16),
+                                               (0x0c, '>i4', torch.int32), (0x0d, '>f4', torch.float32), (0x0e, '>f8', torch.float64)])
+def test_every_type_of_number_is_read_as_it_was_written(tmp_path, kind, dtype, want):
+    array = np.array([[1, 2, 100], [3, 4, 5]], dtype)
+    (tmp_path/'x').write_bytes(idx(array, kind))
+    x = read_idx(tmp_path/'x')
+    assert x.dtype == want and x.tolist() == [[1, 2, 100], [3, 4, 5]]
+
+
+@pytest.mark.parametrize('shape', [(), (1,), (0,), (7,), (2, 1, 3), (2, 3, 1, 2)])
+@pytest.mark.parametrize('pack', [bytes, gzip.compress])
+def test_any_number_of_dimensions_is_read_gzipped_or_not(tmp_path, shape, pack):
+    array = np.arange(np.prod(shape, dtype=int), dtype='u1').reshape(shape)
+    (tmp_path/'x').write_bytes(pack(idx(array, 8)))
+    assert np.array_equal(read_idx(str(tmp_path/'x')).numpy(), array)
+
+
+GOOD = idx(np.arange(6, dtype='u1').reshape(2, 3), 8)
+BAD = {'an empty file': (b'', 'not an idx file'), 'three bytes': (b'\0\0\x08', 'not an idx file'), 'a PNG': (b'\x89PNG\r\n', 'not an idx file'),
+       'an unknown type': (b'\0\0\x07\x01\0\0\0\0', 'not an idx file'), 'a first byte that is not zero': (b'\x01' + GOOD[1:], 'not an idx file'),
+       'half a header': (GOOD[:9], 'cut short: 9 bytes'),
+       'a byte missing': (GOOD[:-1], r'17 bytes, but its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', '19 bytes'),
+       'half a gzip': (gzip.compress(GOOD)[:20], 'damaged gzip'), 'a gzip with a wrong byte': (gzip.compress(BODY)[:-6] + b'abcdef', 'damaged gzip')}
+
+
+@pytest.mark.parametrize('raw, message', BAD.values(), ids=BAD)
+def test_a_damaged_file_is_refused_by_name(tmp_path, raw, message):
+    (tmp_path/'file').write_bytes(raw)
+    with pytest.raises(ValueError, match=message) as e: read_idx(tmp_path/'file')
+    assert str(tmp_path/'file') in str(e.value)
+
+
+def test_what_is_read_can_be_written_to(tmp_path):
+    (tmp_path/'x').write_bytes(GOOD)
+    x = read_idx(tmp_path/'x')
+    x += 1
+    assert x.sum() == 21
+
+
+@pytest.mark.parametrize('name, shape, raw_sha', [
+    ('train-images-idx3-ubyte.gz', (60000, 28, 28), 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db'),
+    ('train-labels-idx1-ubyte.gz', (60000,), '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5'),
+    ('t10k-images-idx3-ubyte.gz', (10000, 28, 28), '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7'),
+    ('t10k-labels-idx1-ubyte.gz', (10000,), 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2')])
+def test_mnist_is_the_original_byte_for_byte(name, shape, raw_sha):
+    path = data_file(MNIST, name)
+    assert hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest() == raw_sha
+    assert read_idx(path).shape == shape
+
+
+# ---- where files are found
+
+def test_a_file_with_the_package_is_found_without_a_connection(monkeypatch):
+    monkeypatch.setattr(nb_01, 'download', None)
+    assert data_file(MNIST, 't10k-labels-idx1-ubyte.gz').is_file()
+
+
+def test_a_file_that_the_system_keeps_is_found_without_a_connection(monkeypatch, tmp_path):
+    monkeypatch.setattr(nb_01, 'download', None)
+    (tmp_path/'t10k-labels-idx1-ubyte.gz').write_bytes(b'')
+    assert data_file({**FASHION_MNIST, 'system': [str(tmp_path)]}, 't10k-labels-idx1-ubyte.gz').parent == tmp_path
+
+
+def test_anything_else_is_downloaded_from_the_mirrors_into_a_folder_of_its_own(monkeypatch):
+    monkeypatch.setattr(nb_01, 'download', lambda *args, **kw: (args, kw))
+    name = 't10k-labels-idx1-ubyte.gz'
+    args, kw = data_file({**FASHION_MNIST, 'system': []}, name)
+    assert args == ([mirror + name for mirror in FASHION_MNIST['mirrors']], FASHION_MNIST['sha256'][name])
+    assert kw == {'folder': 'fashion-mnist'} and len(args[0]) > 1
+
+
+def test_a_name_that_is_not_in_the_dataset_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match="mnist: no file 'train.gz', only .*train-images"): data_file(MNIST, 'train.gz')
+
+
+@pytest.mark.parametrize('dataset', [MNIST, FASHION_MNIST])
+def test_every_file_of_a_dataset_has_a_hash_of_its_own(dataset):
+    hashes = dataset['sha256'].values()
+    assert len(set(hashes)) == 4 and all(len(bytes.fromhex(h)) == 32 for h in hashes)
+
+
+# ---- downloads, from a server that misbehaves
+
+class Server(BaseHTTPRequestHandler):
+    "Answers by the first part of the path; `asked` counts the requests."
+    asked = []
+
+    def do_GET(self):
+        how = self.path.split('/')[1]
+        self.asked.append(how)
+        if how in ('404', '503'): return self.send_error(int(how))
+        if how == 'flaky' and self.asked.count('flaky') == 1: return self.send_error(503)
+        body = b'something else' if how == 'wrong' else BODY
+        self.send_response(200)
+        if how != 'endless': self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        if how == 'silent': return sleep(1.5)
+        if how == 'slow':
+            for i in range(0, len(body), 2**17):
+                self.wfile.write(body[i:i + 2**17])
+                sleep(.1)
+            return
+        self.wfile.write(body[:1000] if how == 'cut' else body)
+
+    def log_message(self, *args): pass
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    "A function from a way of misbehaving to an address; the cache is an empty folder, and waiting costs no time."
+    monkeypatch.setenv('EXP_DATA', str(tmp_path/'cache'))
+    monkeypatch.setattr(nb_01.time, 'sleep', lambda seconds: sleep(min(seconds, .15)))
+    Server.asked = []
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield lambda how: f'http://127.0.0.1:{server.server_port}/{how}/file.bin'
+    server.shutdown()
+
+
+@pytest.mark.parametrize('how', ['good', 'slow', 'flaky', 'endless'])
+def test_a_download_arrives_whole_and_alone(url, tmp_path, how):
+    path = download([url(how)], SHA)
+    assert path == tmp_path/'cache'/'file.bin' and path.read_bytes() == BODY
+    assert os.listdir(path.parent) == ['file.bin']
+
+
+@pytest.mark.parametrize('how', ['404', '503', 'cut', 'wrong', 'silent'])
+def test_the_next_mirror_is_asked_when_one_fails(url, how):
+    assert download([url(how), url('good')], SHA, timeout=.5).read_bytes() == BODY
+    assert Server.asked == [how, 'good']
+
+
+@pytest.mark.parametrize('how, reason', [('404', '404'), ('503', '503'), ('cut', 'cut/file.bin'), ('wrong', 'SHA256'), ('silent', 'timed out')])
+def test_when_all_fail_every_reason_is_told_and_nothing_is_left_behind(url, tmp_path, how, reason):
+    with pytest.raises(OSError, match=f'no mirror gave file.bin with SHA-256 {SHA[:8]}') as e: download([url(how)], SHA, timeout=.3)
+    assert str(e.value).count(reason) >= 2 and Server.asked == [how, how]
+    assert os.listdir(tmp_path/'cache') == []
+
+
+def test_a_file_in_the_cache_is_not_asked_for_again(url):
+    download([url('good')], SHA)
+    download([url('good')], SHA)
+    assert Server.asked == ['good']
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(url):
+    path = download([url('good')], SHA)
+    path.write_bytes(BODY[:100])
+    assert download([url('good')], SHA).read_bytes() == BODY
+
+
+def test_two_datasets_with_the_same_file_names_do_not_share_a_folder(url, tmp_path):
+    assert download([url('good')], SHA, folder='fashion-mnist') == tmp_path/'cache'/'fashion-mnist'/'file.bin'
+
+
+def test_the_progress_bar_reaches_the_end_and_never_passes_it(url, monkeypatch):
+    seen = []
+    import fastprogress.fastprogress as fastprogress
+    monkeypatch.setattr(fastprogress, 'progress_bar', lambda gen: type('Bar', (), {'update': lambda self, n: seen.append((n, len(gen)))})())
+    download([url('slow')], SHA)
+    assert seen[0] == (0, len(BODY)) and seen[-1] == (len(BODY), len(BODY)) and seen == sorted(set(seen)) and len(seen) > 3

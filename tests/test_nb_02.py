@@ -1,0 +1,257 @@
+import math
+import pytest, torch
+from torch import nn, tensor
+from torch.nn import functional as F
+from exp import nb_02
+from exp.nb_01 import MNIST, data_file, timed
+from exp.nb_02 import Lin, Model, Module, Mse, Relu, get_data, kaiming_init, lin, mse, normalize, relu, test_near_zero
+
+
+# ---- helpers
+
+def test_normalize_shifts_first_and_divides_then():
+    assert normalize(tensor([1., 3, 5]), 3, 2).tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize('x, passes', [(0., True), (9e-4, True), (-9e-4, True), (2e-3, False), (-2e-3, False), (float('nan'), False),
+                                       ([0, 5e-4], True), ([0, 1.], False), ([-1., 0], False)])
+def test_near_zero_looks_at_every_number_and_at_both_signs(x, passes):
+    if passes: return test_near_zero(tensor(x))
+    with pytest.raises(AssertionError, match='near zero: '): test_near_zero(tensor(x))
+
+
+def test_near_zero_takes_a_plain_number_and_another_tolerance():
+    test_near_zero(.5, tol=.6)
+    with pytest.raises(AssertionError): test_near_zero(.5, tol=.4)
+
+
+# ---- weights
+
+def test_kaimings_weights_have_the_mean_spread_and_shape_of_the_paper():
+    torch.manual_seed(0)
+    w = kaiming_init(784, 200)
+    assert w.shape == (784, 200) and abs(w.mean()) < 1e-3
+    assert abs(w.std() / math.sqrt(2/784) - 1) < .01
+    assert 2.8 < w.div(w.std()).pow(4).mean() < 3.2                          # the fourth moment of a normal distribution
+
+
+def test_kaimings_weights_keep_the_mean_square_through_ten_relu_layers():
+    torch.manual_seed(0)
+    x = torch.randn(100, 500)
+    for _ in range(10): x = relu(x @ kaiming_init(500, 500))
+    assert .5 < x.pow(2).mean() < 2
+
+
+def test_kaimings_weights_are_those_of_pytorch_turned_round():
+    torch.manual_seed(0)
+    ours = kaiming_init(300, 50)
+    theirs = nn.init.kaiming_normal_(torch.zeros(300, 50), mode='fan_out', nonlinearity='relu')
+    assert abs(ours.std() / theirs.std() - 1) < .03
+
+
+# ---- functions
+
+def test_lin_by_hand():
+    assert lin(tensor([[1., 2]]), tensor([[3., 4, 5], [6, 7, 8]]), tensor([10., 20, 30])).tolist() == [[25, 38, 51]]
+
+
+def test_relu_by_hand_and_by_its_laws():
+    x = tensor([-2., -0., 0., 3.])
+    assert relu(x).tolist() == [0, 0, 0, 3]
+    assert torch.equal(relu(relu(x)), relu(x)) and torch.equal(relu(x) - relu(-x), x)
+
+
+def test_mse_by_hand():
+    assert mse(tensor([[1.], [5.]]), tensor([[2.], [2.]])) == 5 and mse(torch.zeros(2, 3), torch.full((2, 3), 2.)) == 4
+
+
+@pytest.mark.parametrize('pred, targ', [((8, 1), (8,)), ((8,), (8, 1)), ((1,), ()), ((3, 2), (2, 3)), ((8, 1), (1, 1))])
+def test_mse_refuses_shapes_that_would_broadcast(pred, targ):
+    for loss in (mse, Mse()):
+        with pytest.raises(ValueError) as e: loss(torch.zeros(pred), torch.zeros(targ))
+        assert str(e.value) == f'mse: pred {pred} and targ {targ} differ in shape'
+
+
+def test_the_gradient_of_relu_at_zero_is_zero():
+    layer = Relu()
+    layer(tensor([-1., 0, 1]))
+    assert layer.backward(torch.ones(3)).tolist() == [0, 0, 1]
+
+
+# ---- layers
+
+def make(wrt_input=True, dtype=torch.float64, n=6, m=5, nh=4):
+    "A small network with its inputs, targets, and PyTorch's layers with the same weights."
+    torch.manual_seed(0)
+    w1, b1, w2, b2 = [torch.randn(shape, dtype=dtype) for shape in [(m, nh), (nh,), (nh, 2), (2,)]]
+    net = Model([Lin(w1, b1, wrt_input), Relu(), Lin(w2, b2)], Mse())
+    theirs = nn.Sequential(nn.Linear(m, nh), nn.ReLU(), nn.Linear(nh, 2)).to(dtype)
+    with torch.no_grad():
+        for p, q in zip(theirs.parameters(), net.parameters(), strict=True): p.copy_(q.t())
+    return net, theirs, torch.randn(n, m, dtype=dtype), torch.randn(n, 2, dtype=dtype)
+
+
+def check(net, theirs, x, y):
+    leaf = x.clone().requires_grad_()
+    F.mse_loss(theirs(leaf), y).backward()
+    for p, q in zip(theirs.parameters(), net.parameters(), strict=True): torch.testing.assert_close(q.grad, p.grad.t())
+    return leaf.grad
+
+
+def test_the_five_gradients_are_those_of_pytorchs_layers():
+    net, theirs, x, y = make()
+    torch.testing.assert_close(net(x, y), F.mse_loss(theirs(x), y).detach())
+    torch.testing.assert_close(net.backward(), check(net, theirs, x, y))
+
+
+def test_a_first_layer_can_leave_out_the_gradient_of_its_input_and_no_other():
+    net, theirs, x, y = make(wrt_input=False)
+    net(x, y)
+    assert net.backward() is None
+    check(net, theirs, x, y)
+
+
+def test_a_second_backward_pass_replaces_gradients_and_does_not_add_to_them():
+    net, theirs, x, y = make()
+    for _ in range(2):
+        net(x, y)
+        net.backward()
+    check(net, theirs, x, y)
+
+
+def test_gradients_are_those_of_the_last_call():
+    net, theirs, x, y = make()
+    net(x[:1] + 3, y[:1])
+    net(x, y)
+    net.backward()
+    check(net, theirs, x, y)
+
+
+def test_a_gradient_from_above_multiplies_all_the_others():
+    net, theirs, x, y = make()
+    net(x, y)
+    once = [net.backward(), *[p.grad for p in net.parameters()]]
+    for a, b in zip([net.backward(3.), *[p.grad for p in net.parameters()]], once): torch.testing.assert_close(a, 3*b)
+
+
+def test_forward_and_backward_change_neither_inputs_nor_weights():
+    net, _, x, y = make()
+    before = [t.clone() for t in (x, y, *net.parameters())]
+    net(x, y), net.backward()
+    assert all(map(torch.equal, before, (x, y, *net.parameters())))
+
+
+def test_the_sums_of_gradients_obey_the_law_of_the_bias():
+    net, _, x, y = make()
+    net(x, y), net.backward()
+    g = 2 * (net.predict(x) - y) / y.numel()
+    torch.testing.assert_close(net.parameters()[-1].grad, g.sum(0))          # of the last bias: the sum over the examples
+
+
+def test_a_model_predicts_what_its_loss_compares():
+    net, theirs, x, y = make()
+    torch.testing.assert_close(net.predict(x), theirs(x).detach())
+    assert net(x, y) == mse(net.predict(x), y)
+
+
+def test_parameters_are_those_of_all_layers_in_order():
+    net, *_ = make()
+    assert [tuple(p.shape) for p in net.parameters()] == [(5, 4), (4,), (4, 2), (2,)] and Relu().parameters() == []
+    assert net.parameters()[0] is net.layers[0].w
+
+
+def test_a_model_of_one_layer_and_one_of_four_learn_as_well():
+    torch.manual_seed(0)
+    x = torch.randn(8, 3)
+    for sizes in ([3, 1], [3, 7, 6, 5, 1]):
+        layers = [layer for i, o in zip(sizes, sizes[1:]) for layer in (Lin(kaiming_init(i, o), torch.zeros(o)), Relu())][:-1]
+        net, losses = Model(layers, Mse()), []
+        for _ in range(20):
+            losses.append(net(x, x[:, :1]).item())
+            net.backward()
+            for p in net.parameters(): p -= .02 * p.grad
+        assert losses[-1] < .7 * losses[0]
+
+
+def test_pytorchs_optimizers_can_use_the_gradients():
+    net, _, x, y = make()
+    before = net(x, y)
+    net.backward()
+    torch.optim.SGD(net.parameters(), lr=.01).step()
+    assert net(x, y) < before
+
+
+@pytest.mark.parametrize('layer', [Lin(torch.zeros(1, 1), torch.zeros(1)), Relu(), Mse(), Model([], Mse())])
+def test_backward_before_forward_is_refused(layer):
+    with pytest.raises(RuntimeError, match=r'(Lin|Relu|Mse): backward before forward'): layer.backward(torch.ones(1, 1))
+
+
+def test_an_input_of_another_width_is_refused_by_its_shapes():
+    with pytest.raises(RuntimeError, match='2x3 and 4x5'): Lin(torch.zeros(4, 5), torch.zeros(5))(torch.zeros(2, 3))
+
+
+def test_layers_do_not_share_what_they_keep():
+    a, b = Relu(), Relu()
+    a(tensor([1., -1])), b(tensor([-1., 1]))
+    assert a.backward(torch.ones(2)).tolist() == [1, 0] and Module.inputs is None
+
+
+def test_the_backward_pass_by_hand_is_not_slower_than_autograd():
+    torch.manual_seed(0)
+    x, y = torch.randn(5000, 784), torch.randn(5000, 1)
+    net = Model([Lin(kaiming_init(784, 50), torch.zeros(50)), Relu(), Lin(torch.randn(50, 1), torch.zeros(1))], Mse())
+    theirs = nn.Sequential(nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 1))
+    leaf = x.clone().requires_grad_()
+    def ours(): net(x, y), net.backward()
+    def autograd(): F.mse_loss(theirs(leaf), y).backward(inputs=[leaf, *theirs.parameters()])
+    ratios = [timed(ours) / timed(autograd) for _ in range(5)]
+    assert sorted(ratios)[2] < 1.4
+
+
+# ---- data (last, since reading them takes longest)
+
+@pytest.fixture(scope='module')
+def data(): return get_data()
+
+
+def test_the_data_are_50000_and_10000_rows_of_pixels_and_class_numbers(data):
+    x_train, y_train, x_valid, y_valid = data
+    assert (x_train.shape, y_train.shape, x_valid.shape, y_valid.shape) == ((50_000, 784), (50_000,), (10_000, 784), (10_000,))
+    assert x_train.dtype == x_valid.dtype == torch.float32 and y_train.dtype == y_valid.dtype == torch.int64
+
+
+def test_pixels_are_fractions_of_256(data):
+    x = torch.cat([data[0], data[2]])
+    assert x.min() == 0 and x.max() == 255/256 and (x * 256 == (x * 256).round()).all()
+
+
+def test_the_statistics_of_the_training_set_are_the_classic_ones(data):
+    assert round(data[0].mean().item(), 4) == .1304 and round(data[0].std().item(), 4) == .3073
+
+
+def test_labels_belong_to_their_images(data):
+    assert data[1][:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]            # the first digits of the file
+    assert data[3][:5].tolist() == [3, 8, 6, 9, 6] and data[3][-3:].tolist() == [5, 6, 8]
+    assert data[1].bincount().tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
+    ink = [data[0][data[1] == digit].sum(1).mean() for digit in (0, 1)]
+    assert ink[0] > 2 * ink[1]                                                # a zero takes more ink than a one
+
+
+def test_only_the_training_file_is_opened(monkeypatch):
+    opened = []
+    monkeypatch.setattr(nb_02, 'data_file', lambda dataset, name: opened.append(name) or data_file(dataset, name))
+    get_data()
+    assert opened == ['train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz']
+
+
+def test_another_dataset_is_read_in_the_same_way(monkeypatch):
+    asked = []
+    monkeypatch.setattr(nb_02, 'data_file', lambda dataset, name: asked.append(dataset) or data_file(MNIST, name))
+    other = {'name': 'other'}
+    get_data(other)
+    assert asked == [other, other]
+
+
+def test_normalized_numbers_have_mean_0_and_spread_1(data):
+    x = normalize(data[0], data[0].mean(), data[0].std())
+    test_near_zero(x.mean()), test_near_zero(x.std() - 1)
