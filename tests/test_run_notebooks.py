@@ -57,7 +57,11 @@ def test_a_lesson_that_does_not_end_well_is_named(lesson, source, message):
         run_notebooks.execute(lesson('01_bad', ('code', source)), timeout=2)
 
 
-def test_the_kernel_is_this_interpreter_in_the_folder_of_the_lesson(lesson):
+def test_the_kernel_is_this_interpreter_in_the_folder_of_the_lesson(lesson, tmp_path, monkeypatch):
+    other = tmp_path/'kernels'/'python3'/'kernel.json'
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps({'argv': ['no-such-python'], 'display_name': 'another', 'language': 'python'}))
+    monkeypatch.setenv('JUPYTER_PATH', str(tmp_path))
     path = lesson('01_where', ('code', 'import os, sys\n(os.path.basename(os.getcwd()), sys.prefix)'))
     cell, = run_notebooks.execute(path).cells
     assert cell.outputs[0].data['text/plain'] == repr(('nbs', sys.prefix))
