@@ -166,7 +166,8 @@ def index(folder, book):
         title, blurb = describe(read(path))
         link = f'<h2><a href="{path.stem}.html">{html.escape(title)}</a></h2>'
         if (book/f'{path.stem}.html').exists(): entries.append(f'<li>{link}\n{prose(blurb)}</li>')
-    return fill('Lessons', '<h1>Lessons</h1>\n<ol class="lessons">\n' + '\n'.join(entries) + '\n</ol>', '')
+    legend = '<p>Code with a golden edge is exported: the modules of exp/ consist of it.</p>'
+    return fill('Lessons', '\n'.join(['<h1>Lessons</h1>', legend, '<ol class="lessons">', *entries, '</ol>']), '')
 
 
 # Command line
