@@ -43,6 +43,7 @@ def test_test_near_passes_its_tolerances_on_and_shows_both_sides():
     with pytest.raises(AssertionError, match='near:\n  got  .*1.*\n  want .*2'): test_near(tensor([1.]), tensor([2.]))
 
 
+@pytest.mark.timing
 def test_a_call_that_does_a_hundred_times_the_work_takes_longer():
     x = torch.rand(200_000)
     assert timed(lambda n: [x.sin() for _ in range(n)], 100) > 20 * timed(lambda n: [x.sin() for _ in range(n)], 1)
@@ -58,6 +59,7 @@ def test_the_number_of_threads_is_as_asked_and_left_as_it_was():
     assert set(seen) == {2} and torch.get_num_threads() == before
 
 
+@pytest.mark.timing
 def test_the_ladder_of_the_lesson_has_its_order():
     torch.manual_seed(0)
     a, b = torch.rand(5, 784), torch.rand(784, 10)
@@ -189,7 +191,7 @@ def url(tmp_path, monkeypatch):
     monkeypatch.setattr(nb_01.time, 'sleep', lambda seconds: sleep(min(seconds, .15)))
     Server.asked = []
     server = ThreadingHTTPServer(('127.0.0.1', 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(.01,), daemon=True).start()
     yield lambda how: f'http://127.0.0.1:{server.server_port}/{how}/file.bin'
     server.shutdown()
 

@@ -196,6 +196,7 @@ def test_layers_do_not_share_what_they_keep():
     assert a.backward(torch.ones(2)).tolist() == [1, 0] and Module.inputs is None
 
 
+@pytest.mark.timing
 def test_the_backward_pass_by_hand_is_not_slower_than_autograd():
     torch.manual_seed(0)
     x, y = torch.randn(5000, 784), torch.randn(5000, 1)
