@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from exp.nb_01 import timed
 from exp.nb_04 import (BatchLoader, DataLoaders, Dataset, Optimizer, SGD, accuracy, cross_entropy, fit, get_dls, get_test_data,
-                       log_softmax, logsumexp, nll, validate)
+                       log_softmax, logsumexp, nll, take, validate)
 
 
 # ---- losses
@@ -172,6 +172,13 @@ def test_a_data_set_is_indexed_by_a_number_a_slice_or_a_tensor():
     assert NUMBERS[3] == (3, 30) and len(NUMBERS) == 10
     assert [t.tolist() for t in NUMBERS[2:4]] == [[2, 3], [20, 30]]
     assert [t.tolist() for t in NUMBERS[tensor([9, 0])]] == [[9, 0], [90, 0]]
+
+
+@pytest.mark.parametrize('i', [2, slice(1, 3), tensor([3, 0, 0]), tensor([], dtype=torch.int64), tensor(1)])
+def test_rows_are_taken_as_by_an_index(i):
+    x = torch.arange(12.).reshape(4, 3)
+    assert torch.equal(take(x, i), x[i])
+    if not torch.is_tensor(i): assert take([5, 6, 7, 8], i) == [5, 6, 7, 8][i]
 
 
 def test_unequal_lengths_and_empty_data_sets_are_refused():

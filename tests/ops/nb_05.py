@@ -1,0 +1,3 @@
+OPS = []
+NOT_OPS = {'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'FitError', 'Predictor', 'Learner', 'StopOnNaN', 'GradientClip',
+           'MetricsCallback', 'DeviceCallback'}

@@ -1,0 +1,2 @@
+OPS = []
+NOT_OPS = {'Recorder', 'draw', 'ProgressCallback'}
