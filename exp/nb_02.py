@@ -1,0 +1,129 @@
+# Generated from nbs/02_fully_connected.ipynb
+# Do not edit: change the notebook, then run notebook2script.py. dd5de05898dbcebc
+
+# %% nbs/02_fully_connected.ipynb export 1
+import math
+import torch
+from torch import nn, tensor
+from torch.nn import init
+from exp.nb_01 import MNIST, data_file, read_idx
+
+
+# %% nbs/02_fully_connected.ipynb export 2
+def get_data(dataset=MNIST):
+    """`x_train, y_train, x_valid, y_valid`: the first 50,000 examples of the training file, and the others.
+    x are rows of pixels in [0, 1), float32; y are class numbers, int64."""
+    x, y = [read_idx(data_file(dataset, f'train-{kind}-ubyte.gz')) for kind in ('images-idx3', 'labels-idx1')]
+    x, y = x.reshape(len(x), -1).float().div_(256), y.long()
+    return x[:50_000], y[:50_000], x[50_000:], y[50_000:]
+
+def normalize(x, mean, std):
+    "`x` shifted by `mean` and divided by `std`: with its own statistics it gets mean 0 and spread 1."
+    return (x - mean) / std
+
+
+# %% nbs/02_fully_connected.ipynb export 3
+def test_near_zero(x, tol=1e-3):
+    "Raise AssertionError unless every number of the tensor `x` lies within `tol` of zero."
+    x = torch.as_tensor(x)
+    assert (x.abs() < tol).all(), f'near zero: {x}'
+
+test_near_zero.__test__ = False
+
+
+# %% nbs/02_fully_connected.ipynb export 4
+def lin(x, w, b):
+    "(n, m) @ (m, nh) + (nh,) -> (n, nh)"
+    return x @ w + b
+
+
+# %% nbs/02_fully_connected.ipynb export 5
+def relu(x):
+    "`x` where it is positive, 0 elsewhere (Nair and Hinton, 2010)."
+    return x.clamp_min(0.)
+
+
+# %% nbs/02_fully_connected.ipynb export 6
+def kaiming_init(m, nh):
+    "Normal weights (m, nh) of standard deviation `sqrt(2/m)`, right before a relu (He et al., 2015)."
+    return torch.randn(m, nh) * math.sqrt(2/m)
+
+
+# %% nbs/02_fully_connected.ipynb export 7
+def mse(pred, targ):
+    "The mean of the squared differences, a scalar. Raises ValueError when `pred` and `targ` differ in shape."
+    if pred.shape != targ.shape:
+        raise ValueError(f'mse: pred {tuple(pred.shape)} and targ {tuple(targ.shape)} differ in shape')
+    return (pred - targ).pow(2).mean()
+
+
+# %% nbs/02_fully_connected.ipynb export 8
+class Module:
+    """A layer that keeps the inputs of its last call. A subclass defines `forward(*inputs)`, which returns the
+    output, and `backward(g)`, which turns the gradient of that output into the one of the first input."""
+    inputs = None
+
+    def __call__(self, *inputs):
+        self.inputs = inputs
+        return self.forward(*inputs)
+
+    def kept(self):
+        "The inputs of the last call. Raises RuntimeError when there was none."
+        if self.inputs is None: raise RuntimeError(f'{type(self).__name__}: backward before forward')
+        return self.inputs
+
+    def parameters(self):
+        "The tensors to be learned, each with its gradient in `.grad` after `backward`."
+        return []
+
+
+# %% nbs/02_fully_connected.ipynb export 9
+class Lin(Module):
+    """`x @ w + b` for x (n, m), w (m, nh), b (nh,). `backward(g)` leaves gradients in `w.grad` and `b.grad`
+    and returns that of x, (n, m); or None with `wrt_input=False`, for a first layer, whose input is data."""
+    def __init__(self, w, b, wrt_input=True): self.w, self.b, self.wrt_input = w, b, wrt_input
+    def parameters(self): return [self.w, self.b]
+    def forward(self, x): return torch.addmm(self.b, x, self.w)
+
+    def backward(self, g):
+        x, = self.kept()
+        self.w.grad, self.b.grad = (g.t() @ x).t(), g.sum(0)
+        if self.wrt_input: return g @ self.w.t()
+
+
+# %% nbs/02_fully_connected.ipynb export 10
+class Relu(Module):
+    "`relu` of a tensor of any shape; the gradient passes where the input was positive, and not at 0."
+    def forward(self, x): return relu(x)
+
+    def backward(self, g):
+        x, = self.kept()
+        return g * relu(x).sign()                # 1 or 0: as floats, which multiply faster than booleans
+
+
+# %% nbs/02_fully_connected.ipynb export 11
+class Mse(Module):
+    "`mse(pred, targ)`; `backward(g)` returns the gradient of `pred`; that of the loss itself, `g`, is 1."
+    def forward(self, pred, targ): return mse(pred, targ)
+
+    def backward(self, g=1.):
+        pred, targ = self.kept()
+        return (pred - targ) * (2*g / pred.numel())
+
+
+# %% nbs/02_fully_connected.ipynb export 12
+class Model(Module):
+    "`layers` one after the other, then `loss`: `model(x, targ)` is the loss, `predict(x)` what goes into it."
+    def __init__(self, layers, loss): self.layers, self.loss = layers, loss
+    def parameters(self): return [p for layer in self.layers for p in layer.parameters()]
+
+    def predict(self, x):
+        for layer in self.layers: x = layer(x)
+        return x
+
+    def forward(self, x, targ): return self.loss(self.predict(x), targ)
+
+    def backward(self, g=1.):
+        g = self.loss.backward(g)
+        for layer in reversed(self.layers): g = layer.backward(g)
+        return g
