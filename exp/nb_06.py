@@ -1,5 +1,5 @@
 # Generated from nbs/06_schedules.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 77603eb05307ae01
+# Do not edit: change the notebook, then run notebook2script.py. 6fc89eb46659a602
 
 # %% nbs/06_schedules.ipynb export 1
 import copy, math
@@ -137,14 +137,14 @@ class LRFinder(Callback):
 
 # %% nbs/06_schedules.ipynb export 8
 def lr_find(learn, **kwargs):
-    "Runs an LRFinder and returns it; model, optimiser, data order, history and random generators are put back."
+    "Runs an LRFinder and returns it; model, optimiser, data order and random generators are put back."
     finder, cbs, loader = LRFinder(**kwargs), learn.cbs, learn.dls.train
     parts = [part for part in (learn.model, learn.opt, loader) if hasattr(part, 'state_dict')]
-    states, history, before = [copy.deepcopy(part.state_dict()) for part in parts], list(learn.history), random_state()
+    states, before = [copy.deepcopy(part.state_dict()) for part in parts], random_state()
     learn.cbs = [cb for cb in cbs if isinstance(cb, DeviceCallback)]
     try: learn.fit(math.ceil(finder.steps / len(loader)), [finder])
     finally:
-        learn.cbs, learn.history[:] = cbs, history
+        learn.cbs = cbs
         learn.opt.zero_grad()
         for part, state in zip(parts, states): part.load_state_dict(state)
         set_random_state(before)
@@ -154,6 +154,7 @@ def lr_find(learn, **kwargs):
 # %% nbs/06_schedules.ipynb export 9
 class TorchScheduler(Callback):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
+    order = 70                                    # after those who look at the rate of this step
     def __init__(self, make): self.make = make
     def before_fit(self, learn): self.scheduler = self.make(learn.opt)
     def after_step(self, learn): self.scheduler.step()

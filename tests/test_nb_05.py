@@ -41,6 +41,13 @@ def test_gradients_are_cleared_after_each_step_and_none_are_made_in_validation()
     assert all(p.grad is None for p in learn.model.parameters()) and torch.is_grad_enabled()
 
 
+def test_weights_change_between_after_backward_and_after_step():
+    seen = []
+    def look(learn): seen.append(weights(learn))
+    learner([Diary(after_backward=look, after_step=look)], bs=40).fit(2)
+    assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[1], seen[2])
+
+
 def test_callbacks_find_the_state_under_the_documented_names():
     def look(learn):
         assert learn.xb.shape[1] == 4 and len(learn.yb) == len(learn.pred) and learn.loss.ndim == 0
@@ -150,6 +157,13 @@ def test_a_loss_that_is_no_number_ends_the_fit_before_it_reaches_the_weights(bad
     clean.fit(1, [Diary(before_batch=lambda learn: (_ for _ in ()).throw(CancelFit) if learn.batch == 1 else None)])
     assert torch.equal(weights(learn), weights(clean)) and diary.lines[-1] == 'after_fit'
     assert 'what was learned before is kept, epoch 1 of 2, training batch 2' in capsys.readouterr().out
+
+
+def test_an_infinite_loss_ends_the_fit_too(capsys):
+    learn = learner()
+    before, learn.loss_func = weights(learn), lambda pred, yb: F.cross_entropy(pred, yb) * math.inf
+    learn.fit(1)
+    assert torch.equal(weights(learn), before) and 'the loss is inf' in capsys.readouterr().out
 
 
 def test_ctrl_c_ends_the_fit_keeps_what_was_learned_and_says_where(capsys):

@@ -1,0 +1,22 @@
+"Mistakes in lesson 05a that its tests must catch: what was written, what a learner might write, and the thought behind it."
+MUTANTS = [
+    ("self.losses.append(learn.loss.detach())", "self.losses.append(learn.loss)", 'the graph of every batch is kept'),
+    ("    def after_step(self, learn):\n        self.losses", "    def after_batch(self, learn):\n        self.losses", 'validation batches are recorded too'),
+    ("learn.opt.param_groups[0]['lr']", "learn.lr", 'the rate never changes'),
+    ("saves = ('losses', 'lrs')", "saves = ('losses',)", 'the rates are not part of the state'),
+    (".reshape(-1, smooth).mean(1)", ".reshape(smooth, -1).mean(0)", 'means over distant batches'),
+    ("smooth = min(smooth, len(losses))", "smooth = smooth", 'there are always enough batches'),
+    ("torch.arange(1, len(means) + 1) * smooth", "torch.arange(1, len(means) + 1)", 'the axis counts means, not batches'),
+    ("range(1, len(self.lrs) + 1)", "range(len(self.lrs))[::-1]", 'time runs backwards'),
+    ("ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = plt.subplots(figsize=(5, 3), dpi=70)[1]", 'always a new figure'),
+    ("if IN_NOTEBOOK and not self.quiet:", "if IN_NOTEBOOK or not self.quiet:", 'bars in a log file'),
+    ("if self.quiet or not learn.whole", "if not learn.whole", 'quiet is not quiet'),
+    ("if self.quiet or not learn.whole or", "if self.quiet or", 'a broken epoch repeats the line of the one before'),
+    ("if names != self.names: self.write(names)", "self.write(names)", 'names above every line'),
+    ("if names != self.names: self.write(names)", "pass", 'numbers without names'),
+    ("progress_bar(range(len(learn.dl)), parent=self.bars)", "progress_bar(range(learn.epochs), parent=self.bars)", 'the bar counts epochs'),
+    ("self.bar.update(learn.batch + 1)", "self.bar.update(learn.batch)", 'the bar never reaches its end'),
+    ("    def before_validate(self, learn): self.new_bar(learn)\n", "", 'validation goes on in the bar of the training'),
+    ("if self.plot: self.bars", "self.bars", 'curves that were not wanted'),
+    ("if self.bars is not None: self.bars.on_iter_end()", "pass", 'the bar is never closed'),
+]

@@ -1,0 +1,251 @@
+import math
+import matplotlib
+matplotlib.use('agg')
+import pytest, torch
+from torch import nn
+from exp.nb_04 import SGD
+from exp.nb_05 import Callback, DeviceCallback, FitError, MetricsCallback
+from exp.nb_05a import Recorder
+from exp.nb_05b import Checkpoint
+from exp.nb_06 import (LRFinder, OneCycle, ParamScheduler, TorchScheduler, combine_scheds, lr_find, one_cycle, sched_const, sched_cos,
+                       sched_exp, sched_lin, sched_poly)
+from learners import Diary, learner, weights
+
+KINDS = {'lin': sched_lin, 'cos': sched_cos, 'exp': sched_exp, 'poly': lambda a, b: sched_poly(a, b, 3)}
+
+
+# ---- functions
+
+@pytest.mark.parametrize('make', KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize('start, end', [(1., .01), (.01, 1.), (2., 2.)])
+def test_schedules_begin_and_end_where_they_should_and_go_one_way(make, start, end):
+    values = [make(start, end)(i/20) for i in range(21)]
+    assert values[0] == pytest.approx(start) and values[-1] == pytest.approx(end)
+    assert values == sorted(values, reverse=start > end)
+
+
+@pytest.mark.parametrize('sched, pos, want', [(sched_const(3), .7, 3), (sched_lin(0, 10), .25, 2.5), (sched_cos(1, 0), .5, .5),
+                                              (sched_cos(1, 0), .25, (1 + math.cos(math.pi/4)) / 2), (sched_exp(1, .01), .5, .1),
+                                              (sched_poly(0, 8, 3), .5, 1), (sched_poly(1, 0, 2), .5, .75)])
+def test_schedules_by_hand(sched, pos, want): assert sched(pos) == pytest.approx(want)
+
+
+@pytest.mark.parametrize('start, end', [(0, 1), (1, 0), (-1, 1)])
+def test_no_factor_leads_to_zero_or_through_it(start, end):
+    with pytest.raises(ValueError, match=f'sched_exp: from {start} to {end}'): sched_exp(start, end)
+
+
+def rates(opt, scheduler, steps):
+    "The rate (and momentum) that a torch scheduler sets for each of so many steps."
+    out = []
+    for i in range(steps):
+        out.append((opt.param_groups[0]['lr'], opt.param_groups[0]['momentum']))
+        opt.step()
+        if i + 1 < steps: scheduler.step()
+    return out
+
+
+def torch_opt(lr=1.): return torch.optim.SGD([torch.zeros(1)], lr=lr, momentum=.9)
+
+
+def test_the_cosine_is_torchs_step_by_step():
+    opt = torch_opt(.8)
+    want = rates(opt, torch.optim.lr_scheduler.CosineAnnealingLR(opt, T_max=40, eta_min=.1), 41)
+    assert [lr for lr, _ in want] == pytest.approx([sched_cos(.8, .1)(i/40) for i in range(41)])
+
+
+def test_the_line_is_torchs_step_by_step():
+    opt = torch_opt(.8)
+    want = rates(opt, torch.optim.lr_scheduler.LinearLR(opt, .25, 1., total_iters=40), 41)
+    assert [lr for lr, _ in want] == pytest.approx([sched_lin(.2, .8)(i/40) for i in range(41)])
+
+
+@pytest.mark.parametrize('steps, up', [(100, .3), (37, .25), (400, .5)])
+def test_one_cycle_is_torchs_step_by_step(steps, up):
+    opt = torch_opt()
+    want = rates(opt, torch.optim.lr_scheduler.OneCycleLR(opt, .7, total_steps=steps, pct_start=up), steps)
+    share = (up*steps - 1) / (steps - 1)
+    lr, momentum = one_cycle(.7, .7/25, .7/25e4, share), one_cycle(.85, .95, .95, share)
+    assert [(lr(i/(steps - 1)), momentum(i/(steps - 1))) for i in range(steps)] == [pytest.approx(pair, rel=1e-4) for pair in want]
+
+
+# ---- one after the other
+
+@pytest.mark.parametrize('fractions', [[1.], [.5, .5], [.2, .3, .5], [.1, .2, .3, .4], [.1, .3, .2, .3, .1], [0., .4, 0., .6]])
+def test_each_phase_is_on_duty_for_its_fraction(fractions):
+    sched = combine_scheds(fractions, [sched_lin(i, i + 1) for i in range(len(fractions))])
+    start = 0.
+    for i, fraction in enumerate(fractions):
+        for inside in (.01, .5, .99):
+            if fraction: assert sched(start + inside*fraction) == pytest.approx(i + inside)
+        start += fraction
+    assert sched(1.) == pytest.approx(len(fractions))
+
+
+@pytest.mark.parametrize('fractions', [[.3, .8], [.3, .3], [1.5, -.5]])
+def test_fractions_that_do_not_sum_to_one_or_are_negative_are_refused(fractions):
+    with pytest.raises(ValueError, match='must not be negative and sum to 1'): combine_scheds(fractions, [sched_const(0)] * 2)
+
+
+def test_as_many_schedules_as_fractions_are_wanted():
+    with pytest.raises(ValueError, match='2 fractions and 1 schedules'): combine_scheds([.5, .5], [sched_const(0)])
+
+
+def test_rounding_of_the_fractions_leaves_no_gap():
+    sched = combine_scheds([.1] * 10, [sched_const(i) for i in range(10)])
+    assert [sched(i/10 + .05) for i in range(10)] == list(range(10)) and sched(1.) == 9
+
+
+# ---- in the loop
+
+def two_groups(params, lr):
+    params = list(params)
+    return SGD([{'params': params[:2]}, {'params': params[2:]}], lr, momentum=.5)
+
+
+def test_the_first_batch_is_at_0_the_last_at_1_and_validation_changes_nothing():
+    seen = []
+    learner([ParamScheduler(lr=sched_lin(0., 1.)), Diary(after_step=lambda learn: seen.append(learn.opt.param_groups[0]['lr']))], bs=16).fit(2)
+    assert seen == pytest.approx([0, .2, .4, .6, .8, 1])
+
+
+def test_validation_leaves_the_rate_as_the_last_batch_had_it():
+    seen = []
+    look = Diary(after_validate=lambda learn: seen.append(learn.opt.param_groups[0]['lr']))
+    learner([ParamScheduler(lr=sched_lin(0., 1.)), look], bs=16).fit(2)
+    assert seen == pytest.approx([.4, 1.])
+
+
+def test_one_batch_alone_is_at_the_start():
+    learn = learner([ParamScheduler(lr=sched_lin(.3, 1.)), recorder := Recorder()], bs=40).fit(1)
+    assert recorder.lrs == [.3] and learn.opt.param_groups[0]['lr'] == .3
+
+
+def test_groups_can_have_schedules_of_their_own():
+    learn = learner([ParamScheduler(lr=[sched_const(.1), sched_const(.2)], momentum=sched_const(.7))], opt_func=two_groups).fit(1)
+    assert [(group['lr'], group['momentum']) for group in learn.opt.param_groups] == [(.1, .7), (.2, .7)]
+
+
+@pytest.mark.parametrize('opt_func', [SGD, torch.optim.SGD])
+def test_a_setting_that_does_not_exist_is_refused_and_not_swallowed(opt_func):
+    with pytest.raises(FitError, match="the optimiser has no 'mom', only .*'lr'"): learner([ParamScheduler(mom=sched_const(1))], opt_func=opt_func).fit(1)
+
+
+def test_another_number_of_schedules_than_groups_is_refused():
+    with pytest.raises(FitError, match="1 schedules of 'lr' for 2 groups"):
+        learner([ParamScheduler(lr=[sched_const(1)])], opt_func=two_groups).fit(1)
+
+
+def test_momentum_of_adam_is_the_first_of_its_betas():
+    learn = learner([ParamScheduler(momentum=sched_const(.8))], opt_func=torch.optim.Adam).fit(1)
+    assert learn.opt.param_groups[0]['betas'] == (.8, .999)
+
+
+@pytest.mark.parametrize('bs, epochs', [(16, 4), (8, 7)])
+def test_the_one_cycle_callback_sets_what_torchs_scheduler_sets(bs, epochs):
+    seen = []
+    def look(learn): seen.append((learn.opt.param_groups[0]['lr'], learn.opt.param_groups[0]['momentum']))
+    learner([OneCycle(.5), Diary(after_backward=look)], bs=bs).fit(epochs)
+    opt, steps = torch_opt(), epochs * -(-40 // bs)
+    assert seen == [pytest.approx(pair, rel=1e-4) for pair in rates(opt, torch.optim.lr_scheduler.OneCycleLR(opt, .5, total_steps=steps), steps)]
+
+
+def test_one_cycle_has_a_top_for_each_group_and_can_leave_momentum_alone():
+    seen = []
+    def look(learn): seen.append([group['lr'] for group in learn.opt.param_groups])
+    learn = learner([OneCycle([.1, .4], moms=None), Diary(after_step=look)], opt_func=two_groups, bs=8).fit(4)
+    assert max(a for a, _ in seen) == pytest.approx(.1, rel=.05) and all(b == pytest.approx(4*a) for a, b in seen)
+    assert learn.opt.param_groups[0]['momentum'] == .5
+
+
+@pytest.mark.parametrize('bs, epochs', [(40, 1), (40, 2), (16, 1)])
+def test_one_cycle_survives_a_fit_of_very_few_steps(bs, epochs):
+    learner([OneCycle(.5), recorder := Recorder()], bs=bs).fit(epochs)
+    assert all(0 < lr <= .5 for lr in recorder.lrs) and len(recorder.lrs) == epochs * -(-40 // bs)
+
+
+def test_torchs_schedulers_are_stepped_after_each_training_batch():
+    def decay(opt): return torch.optim.lr_scheduler.ExponentialLR(opt, .5)
+    learner([TorchScheduler(decay), recorder := Recorder()], bs=16, lr=.8, opt_func=torch.optim.SGD).fit(2)
+    assert recorder.lrs == pytest.approx([.8 * .5**i for i in range(6)])
+
+
+@pytest.mark.parametrize('schedule', [lambda: OneCycle(.5), lambda: ParamScheduler(lr=sched_cos(.5, .1)),
+                                      lambda: TorchScheduler(lambda opt: torch.optim.lr_scheduler.StepLR(opt, 5, .5))])
+def test_a_resumed_fit_goes_on_in_its_schedule(tmp_path, schedule):
+    def make(*cbs): return learner([MetricsCallback(), Recorder(), schedule(), *cbs], opt_func=lambda params, lr: torch.optim.SGD(params, lr, .9))
+    whole = make().fit(4)
+    def stop(learn):
+        if learn.epoch == 2: raise KeyboardInterrupt
+    first = make(Checkpoint(tmp_path), Diary(before_batch=stop)).fit(4)
+    again = make(Checkpoint(tmp_path), Diary()).fit(4)
+    assert again.cbs[2].lrs == whole.cbs[2].lrs and torch.equal(weights(again), weights(whole)) and len(first.history) == 2
+
+
+# ---- finding a rate
+
+def test_the_finder_puts_everything_back():
+    learn = learner([MetricsCallback(), recorder := Recorder()], opt_func=lambda params, lr: SGD(params, lr, .9), layers=[nn.Dropout(.5)])
+    learn.fit(1)
+    before, order = weights(learn), learn.dls.train.state_dict()['generator']
+    momentum = [memory['velocity'].clone() for memory in learn.opt.memory.values()]
+    random, losses, history = torch.get_rng_state(), list(recorder.losses), list(learn.history)
+    finder = lr_find(learn, steps=20)
+    assert len(finder.losses) > 5 and torch.equal(weights(learn), before) and learn.opt.param_groups[0]['lr'] == .1
+    assert all(map(torch.equal, momentum, [memory['velocity'] for memory in learn.opt.memory.values()]))
+    assert torch.equal(random, torch.get_rng_state()) and torch.equal(order, learn.dls.train.state_dict()['generator'])
+    assert learn.history == history and len(recorder.losses) == len(losses) and learn.cbs[2] is recorder
+    assert all(p.grad is None for p in learn.model.parameters())
+
+
+def test_the_finder_raises_the_rate_by_one_factor_to_the_end():
+    finder = lr_find(learner(), start=1e-6, end=1e-2, steps=21)
+    factors = [b/a for a, b in zip(finder.lrs, finder.lrs[1:])]
+    assert len(finder.lrs) == len(finder.losses) == 21 and factors == pytest.approx([10**.2] * 20)
+    assert (finder.lrs[0], finder.lrs[-1]) == pytest.approx((1e-6, 1e-2))
+
+
+def test_the_finder_ends_when_the_loss_explodes_or_is_no_number():
+    finder = lr_find(learner(lr=1.), start=1e-2, end=1e8, steps=200)
+    assert len(finder.losses) < 200 and not finder.losses[-1] < 4 * min(finder.losses)
+
+
+def test_the_finder_puts_things_back_when_something_fails():
+    class Failing(DeviceCallback):
+        def after_backward(self, learn):
+            if learn.batch == 1: raise ValueError('broken')
+    learn = learner([Failing('cpu')])
+    before = weights(learn)
+    with pytest.raises(FitError, match='broken'): lr_find(learn)
+    assert torch.equal(weights(learn), before) and len(learn.cbs) == 2
+    assert all(p.grad is None for p in learn.model.parameters())
+
+
+def test_the_finder_sets_the_rate_of_the_optimiser_and_stops_at_nan():
+    class Spy(DeviceCallback):
+        def before_batch(self, learn):
+            if learn.batch == 2: learn.xb = learn.xb * math.nan
+        def after_step(self, learn): rates.append(learn.opt.param_groups[0]['lr'])
+    rates = []
+    finder = lr_find(learner([Spy('cpu')], bs=8), steps=10)
+    assert rates == finder.lrs[:2] and len(finder.losses) == 3 and math.isnan(finder.losses[-1])
+
+
+def test_the_suggestion_is_where_the_loss_falls_fastest():
+    finder = LRFinder(steps=40)
+    finder.lrs = [10**(i/10 - 3) for i in range(40)]
+    finder.losses = [2.] * 15 + [2 - .2*i for i in range(1, 8)] + [.6] * 10 + [5.] * 8
+    assert finder.lrs[14] < finder.suggestion < finder.lrs[24]
+
+
+def test_a_short_run_has_a_suggestion_too_and_is_drawn_with_it():
+    finder = lr_find(learner(), steps=4)
+    assert finder.suggestion in finder.lrs
+    ax = finder.plot()
+    assert ax.get_xscale() == 'log' and ax.get_xlabel() == 'learning rate' and f'{finder.suggestion:.2g}' in ax.get_legend().texts[0].get_text()
+
+
+def test_the_smoothed_loss_starts_without_bias():
+    finder = LRFinder()
+    finder.losses = [2.3] * 30
+    assert finder.smooth() == pytest.approx([2.3] * 30)
