@@ -191,25 +191,31 @@ def parse(module, cell):
 
 def assemble(module):
     "Joins the cells into `body`, with `from __future__` lines on top; returns the problems."
-    problems, future, parts = [], [], []
-    for ordinal, cell in enumerate(module.cells, 1):
-        try: tree = parse(module, cell)
-        except Problem as problem: problems.append(problem); continue
-        lines = cell.text.split('\n')
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module == '__future__':
-                future.append(ast.unparse(node))
-                lines[node.lineno - 1:node.end_lineno] = [''] * (node.end_lineno - node.lineno + 1)
-        parts.append((f'# %% {module.shown.as_posix()} export {ordinal}', '\n'.join(lines).rstrip() if future else cell.text.rstrip('\n')))
+    problems, future, texts = [], [], []
+    for cell in module.cells:
+        try:
+            tree, lines = parse(module, cell), cell.text.split('\n')
+            for node in tree.body: future += lifted(module, cell, node, tree, lines)
+            texts.append('\n'.join(lines).rstrip('\n'))
+        except Problem as problem: problems.append(problem)
     if problems: return problems
-    top = ''.join(f'{line}\n' for line in dict.fromkeys(future)) + ('\n\n' if future else '')
-    text, module.starts = top, []
-    for mark, code in parts:
-        text += mark + '\n'
+    text, module.starts = '\n'.join([*dict.fromkeys(future), '\n\n']) if future else '', []
+    for ordinal, code in enumerate(texts, 1):
+        text += f'# %% {module.shown.as_posix()} export {ordinal}\n'
         module.starts.append(text.count('\n') + 1)
         text += code + '\n\n\n'
     module.body = text.rstrip('\n') + '\n'
     return compiles(module)
+
+
+def lifted(module, cell, node, tree, lines):
+    "A `from __future__` line, which is blanked in `lines`, in a list; an empty list for any other node."
+    if not isinstance(node, ast.ImportFrom) or node.module != '__future__': return []
+    taken = range(node.lineno, node.end_lineno + 1)
+    if any(other is not node and {other.lineno, other.end_lineno} & set(taken) for other in tree.body):
+        raise module.problem('put `from __future__` on a line of its own', cell, node.lineno, node.col_offset)
+    for line in taken: lines[line - 1] = ''
+    return [ast.unparse(node)]
 
 
 def compiles(module):
@@ -267,6 +273,7 @@ class Names:
 
     def source(self, dotted):
         "The text of a module: one being exported, one exported before, or one that is installed; never imported."
+        if dotted.startswith('.'): dotted = f'{self.package}.{dotted.lstrip(".")}'
         if dotted in self.sources: return self.sources[dotted]
         if dotted.startswith(self.package + '.'):
             try: return (self.out/f'{dotted.split(".")[-1]}.py').read_text('utf-8')
@@ -294,8 +301,9 @@ def bindings(text):
             top = scope is table
             if (top or symbol.is_declared_global()) and (symbol.is_assigned() or symbol.is_imported()): bound.add(symbol.get_name())
             if symbol.is_referenced() and (top or symbol.is_global()): read.add(symbol.get_name())
-    stars = re.findall(r'^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+\*', text, re.M)
-    return bound, read, stars
+    if not re.search(r'\bimport\s*\*', text): return bound, read, []
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
+    return bound, read, ['.' * node.level + (node.module or '') for node in nodes if node.names[0].name == '*']
 
 
 def literal_all(tree):
@@ -360,8 +368,11 @@ def imported(node, package):
 # Plan: modules -> what to write
 
 class Result:
-    "What an export did: lists of paths `written`, `unchanged` and `removed`, and `problems` that did not stop it."
-    def __init__(self): self.written, self.unchanged, self.removed, self.orphans, self.problems, self.diffs, self.seconds = [], [], [], [], [], [], 0.
+    """What an export did: the paths `written`, `unchanged`, `removed`, and `orphans`, whose notebook is gone; for those
+    written, `states` (missing, out of date, edited by hand) and `diffs`; `problems` that did not stop it; `seconds`."""
+    def __init__(self):
+        self.written, self.unchanged, self.removed, self.orphans, self.problems = [], [], [], [], []
+        self.states, self.diffs, self.seconds = {}, {}, 0.
 
 
 def digest(body):
@@ -371,7 +382,8 @@ def digest(body):
 
 def with_header(module):
     "The whole text of the module's file."
-    return (f'{MARK}{module.shown.as_posix()}\n# Do not edit: change the notebook, then run notebook2script.py. {digest(module.body)}\n\n{module.body}')
+    command = 'Do not edit: change the notebook, then run notebook2script.py.'
+    return f'{MARK}{module.shown.as_posix()}\n# {command} {digest(module.body)}\n\n{module.body}'
 
 
 def ours(text): return text.startswith(MARK)
@@ -389,20 +401,20 @@ def difference(old, new, path):
     return ''.join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), f'{path} (now)', f'{path} (from the notebook)', n=1))
 
 
-def plan(module, target, force, result):
-    "The bytes to write to `target`, or None when it is as it should be. Raises Problem when it must not be touched."
+def plan(module, target, force):
+    "(text of the module, how the file differs, or None when it does not). Raises Problem when it must not be touched."
     text = with_header(module)
-    if target.is_symlink(): raise Problem(f'{target} is a link, and nothing is written through a link')
-    if not target.exists(): result.diffs.append(difference('', text, target)); return text.encode()
+    if target.is_symlink(): raise Problem(f'{target} is a link, and nothing is written through a link', module.shown)
+    if not target.exists(): return text, 'missing', ''
     old = target.read_bytes().decode('utf-8', 'replace')
-    if old == text: return None
+    if old == text: return text, None, ''
     old = old.replace('\r\n', '\n')
     if not ours(old): raise Problem(f'{target} was not generated, so it is not overwritten', module.shown)
-    if edited(old) and not force:
-        lines = difference(text, old, target).splitlines()[2:12]
-        raise Problem('\n    '.join([f'{target} was edited by hand; put the change into the notebook, or use --force:', *lines]), module.shown)
-    result.diffs.append(difference(old, text, target))
-    return text.encode()
+    state, changes = 'edited by hand' if edited(old) else 'out of date', difference(old, text, target)
+    if state == 'edited by hand' and not force:
+        lines = [f'{target} was edited by hand; put the change into the notebook, or use --force:', *changes.splitlines()[2:12]]
+        raise Problem('\n    '.join(lines), module.shown)
+    return text, state, changes
 
 
 # Write: all, or nothing
@@ -452,8 +464,8 @@ def project(start=None):
     return next((folder for folder in (start, *start.parents) if (folder/'nbs').is_dir()), start)
 
 
-def collect(paths, root):
-    "The notebooks that are named, or in the folders that are named; without names those of nbs/."
+def collect(paths, root, last=None):
+    "The notebooks that are named, or in the folders that are named; without names those of nbs/; up to number `last`."
     found = []
     for name in paths or [root/'nbs']:
         path = Path(name)
@@ -462,7 +474,8 @@ def collect(paths, root):
         else: matches = sorted(path.parent.glob(path.name)) if any(c in path.name for c in '*?[') else []
         if not matches and paths: raise Refused([Problem(f'{name}: no such notebook')])
         found += [p.resolve() for p in matches]
-    return list(dict.fromkeys(found))
+    numbered = ((p, NAME.fullmatch(p.stem)) for p in dict.fromkeys(found))
+    return [p for p, match in numbered if not (last and match) or (int(match[1]), match[2]) <= last]
 
 
 def prepare(notebooks, root, problems):
@@ -502,51 +515,57 @@ def check_together(modules, root, out, package, problems):
 def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
     """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/), and returns a
     Result. With `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
-    start, root, problems, result = time.perf_counter(), project(), [], Result()
-    out = Path(out).resolve() if out else root/'exp'
-    modules = prepare(collect(paths, root), root, problems)
-    if up_to is not None: modules = [(m, cells) for m, cells in modules if m.order <= order_of(up_to)]
-    result.problems = check_together(modules, root, out, out.name, problems)
+    start, root, problems = time.perf_counter(), project(), []
+    out = Path(out) if out else root/'exp'
+    if out.is_symlink(): raise Refused([Problem(f'{out} is a link, and nothing is written through a link')])
+    out, last = out.resolve(), order_of(up_to) if up_to is not None else None
+    modules = prepare(collect(paths, root, last), root, problems)
+    warnings = check_together(modules, root, out, out.name, problems)
     if problems: raise Refused(problems)
-    whole = not paths and up_to is None
-    if check or diff: settle(modules, out, force or check, whole, result)
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        with Lock(out): act(modules, out, force, whole and prune, whole, result)
-    result.seconds = time.perf_counter() - start
+    whole = not paths and last is None
+    files, result = settle(modules, out, force or check or diff, whole)
+    if not check and not diff and (files or (prune and result.orphans)): result = act(modules, out, force, prune, whole)
+    result.problems, result.seconds = warnings, time.perf_counter() - start
     return result
 
 
 def order_of(text):
+    "The place of `05` or `05a` in reading order. Raises Refused."
     match = NAME.fullmatch(text)
     if not match: raise Refused([Problem(f'--up-to {text}: wanted a number, such as 05 or 05a')])
     return int(match[1]), match[2]
 
 
-def settle(modules, out, force, whole, result):
-    "Finds out what is to be written; returns {path: bytes}. Raises Refused."
-    files, problems = {}, []
+def settle(modules, out, force, whole):
+    "(what is to be written as {path: bytes}, Result). Raises Refused."
+    files, problems, result = {}, [], Result()
     for module, _ in modules:
         target = out/f'{module.name}.py'
-        try: data = plan(module, target, force, result)
+        try: text, state, changes = plan(module, target, force)
         except Problem as problem: problems.append(problem); continue
-        if data is None: result.unchanged.append(target)
-        else: files[target] = data
+        if state is None: result.unchanged.append(target)
+        else: files[target] = text.encode()
+        if state: result.states[target], result.diffs[target] = state, changes or difference('', text, target)
     if problems: raise Refused(problems)
     result.written = list(files)
     if whole:
         kept = {f'{module.name}.py' for module, _ in modules}
-        result.orphans = [p for p in sorted(out.glob('nb_*.py')) if p.name not in kept and not p.is_symlink() and ours(p.read_text('utf-8', 'replace'))]
-    return files
+        others = (path for path in sorted(out.glob('nb_*.py')) if path.name not in kept and not path.is_symlink())
+        result.orphans = [path for path in others if ours(path.read_text('utf-8', 'replace'))]
+    return files, result
 
 
-def act(modules, out, force, prune, whole, result):
-    "Writes what is to be written, and removes orphans."
-    for leftover in out.glob('.nb_*.tmp'): leftover.unlink(missing_ok=True)
-    write_all(settle(modules, out, force, whole, result))
-    if prune:
-        for path in result.orphans: path.unlink()
-        result.removed, result.orphans = result.orphans, []
+def act(modules, out, force, prune, whole):
+    "Writes what is to be written, and removes orphans; returns the Result."
+    out.mkdir(parents=True, exist_ok=True)
+    with Lock(out):
+        for leftover in out.glob('.nb_*.tmp'): leftover.unlink(missing_ok=True)
+        files, result = settle(modules, out, force, whole)
+        write_all(files)
+        if prune:
+            for path in result.orphans: path.unlink()
+            result.removed, result.orphans = result.orphans, []
+    return result
 
 
 # Command line
@@ -565,7 +584,8 @@ def where(place):
     except Problem as problem: return str(problem)
     if int(ordinal) > len(cells): return f'{notebook}, exported cell {ordinal}'
     cell = cells[int(ordinal) - 1]
-    return f'{notebook}, cell {cell.number}, line {cell.line(int(number) - mark - 1)}'
+    line = max(1, min(int(number) - mark - 1, cell.text.count('\n') + 1))
+    return f'{notebook}, cell {cell.number}, line {cell.line(line)}'
 
 
 def trace(lines):
@@ -605,9 +625,9 @@ def run(args):
         return 3
     report(result.problems)
     for path in result.orphans: print(f'{path}: its notebook is gone, or exports nothing: --prune removes it', file=sys.stderr)
-    if args.diff: print('\n'.join(result.diffs), end='')
+    if args.diff: print('\n'.join(result.diffs.values()), end='')
     if args.check:
-        for path in result.written: print(f'{path}: not what its notebook says', file=sys.stderr)
+        for path, state in result.states.items(): print(f'{path}: {state}', file=sys.stderr)
     if not args.quiet: print(summary(result, args.check or args.diff))
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
