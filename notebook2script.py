@@ -115,10 +115,11 @@ def misses(kind, lines, at):
         if line.lstrip().startswith(('```', '~~~')): fenced = not fenced
         if i == at or '#' not in line: continue
         if kind != 'code':
-            if not fenced and DIRECTIVE.fullmatch(line) and not re.match(r'# +E', line): yield i, f'a directive in a {kind} cell exports nothing'
+            if not fenced and DIRECTIVE.fullmatch(line) and not re.match(r'# +E', line):
+                yield i, f'a directive in a {kind} cell exports nothing'
         elif DIRECTIVE.fullmatch(line) and is_comment(lines, i):
             if at is not None and i < body: yield i, 'a second directive'
-            elif lines[body].lstrip().startswith('%%'): yield i, f'the directive must stand above the code, and {lines[body].split()[0]} cannot be exported'
+            elif lines[body].lstrip().startswith('%%'): yield i, f'a cell with {lines[body].split()[0]} cannot be exported'
             else: yield i, 'the directive must stand above the first line of code'
         elif i < body and near_miss(line): yield i, f'is this meant to be #export? {line.strip()!r} is not understood'
 
@@ -155,7 +156,7 @@ def distance(a, b):
 # Check: exported cells -> a module's text, if it can be one
 
 class Module:
-    "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and where lines come from."
+    "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and `tree`."
     def __init__(self, path, shown, cells):
         self.path, self.shown, self.cells, self.tree, self.body = path, shown, cells, None, ''
         number, letter = NAME.fullmatch(path.stem).groups()
@@ -176,17 +177,15 @@ class Module:
 
 def parse(module, cell):
     "The syntax tree of one cell, or a Problem that says what to do."
-    bad = next((c for c in '\0' if c in cell.text), None)
-    if bad: raise module.problem('contains a NUL character', cell)
+    if '\0' in cell.text: raise module.problem('contains a NUL character', cell)
     try: cell.text.encode()
-    except UnicodeEncodeError: raise module.problem('contains half of a surrogate pair, which no file can hold', cell) from None
+    except UnicodeEncodeError: raise module.problem('contains half of a character, which no file can hold', cell) from None
     try: return ast.parse(cell.text)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as e:
-        line = getattr(e, 'lineno', None)
-        text = (cell.text.split('\n') + [''])[min(line or 1, cell.text.count('\n') + 1) - 1]
-        if MAGIC.match(text):
-            raise module.problem('a magic, a shell command or a help request: move it to a cell that is not exported', cell, line, 0) from None
-        raise module.problem(getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}', cell, line, (getattr(e, 'offset', 1) or 1) - 1) from None
+        message, line = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}', getattr(e, 'lineno', None)
+        text = (cell.text.split('\n') + [''])[(line or 1) - 1 if (line or 1) <= cell.text.count('\n') + 1 else -1]
+        if MAGIC.match(text): message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+        raise module.problem(message, cell, line, max(0, (getattr(e, 'offset', 1) or 1) - 1)) from None
 
 
 def assemble(module):
@@ -233,14 +232,15 @@ def compiles(module):
 
 # Names: does everything that a module reads exist?
 
-ALWAYS = set(dir(builtins)) | {'__file__', '__name__', '__doc__', '__spec__', '__package__', '__loader__', '__path__', '__cached__',
-                               '__builtins__', '__annotations__', '__dict__', '__module__', '__qualname__', '__class__', '__debug__', 'WindowsError'}
+ALWAYS = set(dir(builtins)) | set("""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__ __builtins__
+    __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split())
 WRITERS = {'globals', 'exec', 'vars', 'locals', '_convert_', '_convert', 'global_enum', 'modules'}
 
 
 class Names:
-    "What modules bind and read, found in their text; `sources` maps dotted names of modules being exported to their text."
-    def __init__(self, package, out, sources): self.package, self.out, self.sources, self.seen = package, out, sources, {}
+    "What modules bind and read, by their text; `sources` maps the modules being exported, by dotted name, to theirs."
+    def __init__(self, package, out, sources):
+        self.package, self.out, self.sources, self.seen = package, out, sources, {}
 
     def missing(self, text):
         "The names that `text` reads and nothing binds; empty where that cannot be known."
@@ -298,9 +298,10 @@ def bindings(text):
         if scope.get_type() == 'annotation': continue
         scopes += scope.get_children()
         for symbol in scope.get_symbols():
-            top = scope is table
-            if (top or symbol.is_declared_global()) and (symbol.is_assigned() or symbol.is_imported()): bound.add(symbol.get_name())
-            if symbol.is_referenced() and (top or symbol.is_global()): read.add(symbol.get_name())
+            outer = scope is table or symbol.is_declared_global()      # is_global() alone errs in functions called top
+            binds = symbol.is_assigned() or symbol.is_imported() or symbol.is_parameter()
+            if outer and binds: bound.add(symbol.get_name())
+            if symbol.is_referenced() and (outer or symbol.is_global() and not binds): read.add(symbol.get_name())
     if not re.search(r'\bimport\s*\*', text): return bound, read, []
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
     return bound, read, ['.' * node.level + (node.module or '') for node in nodes if node.names[0].name == '*']
@@ -310,33 +311,47 @@ def literal_all(tree):
     "The names of `__all__` where all that makes it is literal, else None."
     names, found = set(), False
     for node in ast.walk(tree):
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AugAssign) else None
-        if isinstance(target, ast.Name) and target.id == '__all__':
-            try: names, found = names | set(ast.literal_eval(node.value)), True
-            except (ValueError, TypeError): return None
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == '__all__': return None
+        if isinstance(node, (ast.Assign, ast.AugAssign)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id == '__all__':
+                try: names, found = names | set(ast.literal_eval(node.value)), True
+                except (ValueError, TypeError): return None
+        if isinstance(node, ast.Attribute) and getattr(node.value, 'id', None) == '__all__': return None
     return names if found else None
 
 
 def missing_names(module, names, cells):
     "A Problem for each name that the module reads and does not have, with where an unexported cell sets it."
     missing = names.missing(module.body)
-    if not missing or any(isinstance(n, (ast.Name, ast.Attribute)) and (getattr(n, 'id', None) or n.attr) in WRITERS for n in ast.walk(module.tree)): return []
-    guarded, first = set(), {}
+    if not missing or writes_globals(module.tree): return []
+    excused, first = set(), {}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Try) and any(h.type is None or 'NameError' in ast.dump(h.type) or 'Exception' in ast.dump(h.type) for h in node.handlers):
-            guarded |= {id(n) for part in node.body for n in ast.walk(part)}
-        if isinstance(node, ast.Name) and node.id in missing and id(node) not in guarded:
+        if may_lack_names(node): excused |= {id(n) for part in node.body for n in ast.walk(part)}
+        if isinstance(node, ast.Name) and node.id in missing and id(node) not in excused:
             first[node.id] = min(first.get(node.id, (node.lineno, node.col_offset)), (node.lineno, node.col_offset))
-    return [missing_name(module, name, *place, cells) for name, place in sorted(first.items(), key=lambda item: item[1])]
+    return [missing_name(module, name, *first[name], cells) for name in sorted(first, key=first.get)]
+
+
+def writes_globals(tree):
+    "Whether a module may bind names in ways that its text does not show."
+    return any((node.id if isinstance(node, ast.Name) else node.attr) in WRITERS
+               for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)))
+
+
+def may_lack_names(node):
+    "Whether the body of a statement is meant for a missing name: try … except NameError, if sys.version_info …"
+    if isinstance(node, ast.If): return 'version_info' in ast.dump(node.test) or 'TYPE_CHECKING' in ast.dump(node.test)
+    if not isinstance(node, ast.Try): return False
+    return any(h.type is None or re.search("'(NameError|Exception|BaseException)'", ast.dump(h.type)) for h in node.handlers)
 
 
 def missing_name(module, name, line, column, cells):
     "The Problem of one missing name."
     cell, line = module.locate(line)
     exported = {cell.number for cell in module.cells}
-    sets = re.compile(rf'^(?:{name}\b[^=\n]*=(?!=)|(?:def|class) {name}\b|.*\bimport\b.*\b{name}\b|for .*\b{name}\b.* in )', re.M)
-    at = next((i for i, (kind, source) in enumerate(cells, 1) if kind == 'code' and i not in exported and sets.search(source)), None)
+    sets = re.compile(rf'^(?:[\w, ]*\b{name}\b[^=\n]*=(?!=)|(def|class) {name}\b|.*\bimport\b.*\b{name}\b|for .*\b{name}\b.* in )', re.M)
+    others = ((i, source) for i, (kind, source) in enumerate(cells, 1) if kind == 'code' and i not in exported)
+    at = next((i for i, source in others if sets.search(source)), None)
     hint = f'is set in cell {at}, which is not exported' if at else 'is set nowhere'
     return module.problem(f'`{name}` {hint}', cell, line, column)
 
@@ -349,7 +364,7 @@ def import_problems(module, package, orders):
             name = dotted.split('.')[1]
             if name not in orders: message = f'{package}.{name} does not exist'
             elif name == module.name: message = f'{package}.{name} imports itself, in a circle'
-            elif orders[name] > module.order: message = f'{package}.{name} comes later: only earlier ones can be imported'
+            elif orders[name] > module.order: message = f'{package}.{name} comes later; only earlier ones can be imported'
             else: continue
             problems.append(module.problem(message, *module.locate(node.lineno), node.col_offset))
     return problems
@@ -398,7 +413,8 @@ def edited(text):
 
 def difference(old, new, path):
     import difflib
-    return ''.join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), f'{path} (now)', f'{path} (from the notebook)', n=1))
+    names = f'{path} (now)', f'{path} (from the notebook)'
+    return ''.join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), *names, n=1))
 
 
 def plan(module, target, force):
@@ -434,7 +450,7 @@ class Lock:
             fcntl.flock(self.file, fcntl.LOCK_EX)
             try:
                 if os.stat(self.path).st_ino == os.fstat(self.file.fileno()).st_ino: return
-            except FileNotFoundError: pass                             # its owner has removed it meanwhile: a new one is needed
+            except FileNotFoundError: pass                             # its owner has just removed it
             self.file.close()
 
     def __exit__(self, *_):
@@ -469,7 +485,8 @@ def collect(paths, root, last=None):
     found = []
     for name in paths or [root/'nbs']:
         path = Path(name)
-        if path.is_dir(): matches = [p for p in sorted(path.glob('*.ipynb')) if p.is_file() and not p.name.startswith(('.', '_', 'Untitled'))]
+        if path.is_dir():
+            matches = [p for p in sorted(path.glob('*.ipynb')) if p.is_file() and not p.name.startswith(('.', '_', 'Untitled'))]
         elif path.is_file(): matches = [path]
         else: matches = sorted(path.parent.glob(path.name)) if any(c in path.name for c in '*?[') else []
         if not matches and paths: raise Refused([Problem(f'{name}: no such notebook')])
@@ -488,7 +505,7 @@ def prepare(notebooks, root, problems):
         exported, misses = select(cells, shown)
         problems += misses
         if exported and not NAME.fullmatch(path.stem):
-            problems.append(Problem('exports cells, but its name has no number: call it 02_title.ipynb or 02a_title.ipynb', shown))
+            problems.append(Problem('exports cells, but its name has no number, as 02_title.ipynb and 02a_title.ipynb do', shown))
         elif exported:
             modules.append((Module(path, shown, exported), cells))
             problems += assemble(modules[-1][0])
@@ -499,10 +516,11 @@ def check_together(modules, root, out, package, problems):
     "Two notebooks for one module, imports, names; returns the problems of names, which do not stop an export."
     by_name, warnings = {}, []
     for module, _ in modules:
-        if module.name in by_name: problems.append(Problem(f'gives {module.name} as {by_name[module.name].shown} does', module.shown))
-        by_name.setdefault(module.name, module)
-    orders = {path.stem: Module(path.with_name(path.stem[3:] + '_'), path, []).order for path in out.glob('nb_*.py') if NAME.fullmatch(path.stem[3:])}
-    orders |= {f'nb_{NAME.fullmatch(p.stem)[1]}{NAME.fullmatch(p.stem)[2]}': Module(p, p, []).order for p in (root/'nbs').glob('*.ipynb') if NAME.fullmatch(p.stem)}
+        first = by_name.setdefault(module.name, module)
+        if first is not module: problems.append(Problem(f'gives {module.name}, as {first.shown} does', module.shown))
+    stems = [path.stem[3:] for path in out.glob('nb_*.py')] + [path.stem for path in (root/'nbs').glob('*.ipynb')]
+    places = [NAME.fullmatch(stem) for stem in stems]
+    orders = {f'nb_{place[1]}{place[2]}': (int(place[1]), place[2]) for place in places if place}
     orders |= {module.name: module.order for module, _ in modules}
     names = Names(package, out, {f'{package}.{module.name}': module.body for module, _ in modules})
     for module, cells in modules:
@@ -513,7 +531,7 @@ def check_together(modules, root, out, package, problems):
 
 
 def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
-    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/), and returns a
+    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/); returns a
     Result. With `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
     start, root, problems = time.perf_counter(), project(), []
     out = Path(out) if out else root/'exp'
@@ -597,9 +615,9 @@ def trace(lines):
         if place: yield f'    {place}'
 
 
-def watch(args, say):
+def watch(args):
     "Exports whenever a notebook has been saved, until Ctrl-C."
-    def stamps(): return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in collect(args.notebooks, root) if p.exists()}
+    def stamps(): return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in collect(args.notebooks, root)}
     root, seen, done = project(), {}, None
     try:
         while True:
@@ -607,7 +625,7 @@ def watch(args, say):
             except (OSError, Refused): now = seen
             if now == seen and now != done:                            # nothing has moved since the last look
                 done = now
-                say(run(args))
+                run(args)
             seen = now
             time.sleep(.2)
     except KeyboardInterrupt: return 0
@@ -616,7 +634,8 @@ def watch(args, say):
 def run(args):
     "One export; prints what happened, and returns the exit status."
     try:
-        result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune, force=args.force, up_to=args.up_to)
+        result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune,
+                        force=args.force, up_to=args.up_to)
     except Refused as e:
         report(e.problems, 'nothing was written')
         return 2
@@ -624,7 +643,7 @@ def run(args):
         print(f'the file system refused: {e}', file=sys.stderr)
         return 3
     report(result.problems)
-    for path in result.orphans: print(f'{path}: its notebook is gone, or exports nothing: --prune removes it', file=sys.stderr)
+    for path in result.orphans: print(f'{path}: its notebook is gone, or exports nothing (--prune)', file=sys.stderr)
     if args.diff: print('\n'.join(result.diffs.values()), end='')
     if args.check:
         for path, state in result.states.items(): print(f'{path}: {state}', file=sys.stderr)
@@ -649,23 +668,27 @@ def report(problems, end=''):
     if end: print(end, file=sys.stderr)
 
 
+def arguments():
+    "The parser of the command line."
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=raw)
+    parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
+    parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
+    parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
+    parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line of a module; - for a traceback on stdin')
+    for name, text in {'check': 'write nothing; 1 where a module is not what its notebook says',
+                       'diff': 'write nothing; show what would change', 'watch': 'export whenever a notebook is saved, until Ctrl-C',
+                       'prune': 'remove generated modules whose notebook is gone', 'force': 'overwrite modules edited by hand',
+                       'quiet': 'no closing line', 'allFiles': argparse.SUPPRESS}.items():
+        parser.add_argument(*(['-q'] if name == 'quiet' else []), f'--{name}', action='store_true', help=text)
+    return parser
+
+
 def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
-    parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
-    parser.add_argument('--check', action='store_true', help='write nothing; 1 where a module is not what its notebook says')
-    parser.add_argument('--diff', action='store_true', help='write nothing; show what would change')
-    parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
-    parser.add_argument('--watch', action='store_true', help='export whenever a notebook is saved, until Ctrl-C')
-    parser.add_argument('--prune', action='store_true', help='remove generated modules whose notebook is gone')
-    parser.add_argument('--force', action='store_true', help='overwrite modules that were edited by hand')
-    parser.add_argument('--where', metavar='FILE:LINE', help='the cell that a line of a module comes from; - for a traceback on stdin')
-    parser.add_argument('-q', '--quiet', action='store_true', help='no summary')
-    parser.add_argument('--allFiles', action='store_true', help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
+    args = arguments().parse_args(argv)
     if args.where == '-':
         for line in trace(sys.stdin): print(line)
         return 0
@@ -673,7 +696,7 @@ def main(argv=None):
         place = where(args.where) if re.search(r':\d+$', args.where) else None
         print(place or f'{args.where}: no line of a generated module', file=sys.stdout if place else sys.stderr)
         return 0 if place else 2
-    return watch(args, lambda status: None) if args.watch else run(args)
+    return watch(args) if args.watch else run(args)
 
 
 if __name__ == '__main__': sys.exit(main())
