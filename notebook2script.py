@@ -90,7 +90,7 @@ def select(cells, shown):
     "The exported cells, and a Problem for each directive that is almost right."
     exported, problems = [], []
     for number, (kind, source) in enumerate(cells, 1):
-        if 'xp' not in source.lower(): continue                       # no directive and no near miss has neither letter
+        if '#' not in source: continue
         lines = source.split('\n')
         at = directive(lines) if kind == 'code' else None
         if at is not None:
@@ -279,7 +279,7 @@ class Names:
             try: return (self.out/f'{dotted.split(".")[-1]}.py').read_text('utf-8')
             except (OSError, ValueError): return None
         from importlib.machinery import PathFinder
-        path = None
+        path, dotted = None, os.path.__name__ if dotted == 'os.path' else dotted
         for i, part in enumerate(dotted.split('.')):
             spec = PathFinder.find_spec('.'.join(dotted.split('.')[:i + 1]), path)
             if spec is None: return None
