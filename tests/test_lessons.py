@@ -58,5 +58,6 @@ def test_its_file_stays_under_300_kb(path):
 
 
 @each_lesson
-def test_no_cell_is_longer_than_30_lines(path):
-    assert [cell['source'] for cell in saved(path) if len(''.join(cell['source']).splitlines()) > 30] == []
+def test_no_cell_is_longer_than_30_lines_but_for_a_class_that_is_kept(path):
+    sources = [''.join(cell['source']) for cell in saved(path)]
+    assert [s for s in sources if len(s.splitlines()) > (85 if s.startswith('#export\nclass ') else 30)] == []

@@ -98,7 +98,7 @@ GOOD = idx(np.arange(6, dtype='u1').reshape(2, 3), 8)
 BAD = {'an empty file': (b'', 'not an idx file'), 'three bytes': (b'\0\0\x08', 'not an idx file'), 'a PNG': (b'\x89PNG\r\n', 'not an idx file'),
        'an unknown type': (b'\0\0\x07\x01\0\0\0\0', 'not an idx file'), 'a first byte that is not zero': (b'\x01' + GOOD[1:], 'not an idx file'),
        'half a header': (GOOD[:9], 'cut short: 9 bytes'),
-       'a byte missing': (GOOD[:-1], r'17 bytes, but its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', '19 bytes'),
+       'a byte missing': (GOOD[:-1], r'17 bytes, its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', '19 bytes'),
        'half a gzip': (gzip.compress(GOOD)[:20], 'damaged gzip'), 'a gzip with a wrong byte': (gzip.compress(BODY)[:-6] + b'abcdef', 'damaged gzip')}
 
 
@@ -141,11 +141,11 @@ def test_a_file_that_the_system_keeps_is_found_without_a_connection(monkeypatch,
 
 
 def test_anything_else_is_downloaded_from_the_mirrors_into_a_folder_of_its_own(monkeypatch):
-    monkeypatch.setattr(nb_01, 'download', lambda *args, **kw: (args, kw))
+    monkeypatch.setattr(nb_01, 'download', lambda *args: args)
     name = 't10k-labels-idx1-ubyte.gz'
-    args, kw = data_file({**FASHION_MNIST, 'system': []}, name)
-    assert args == ([mirror + name for mirror in FASHION_MNIST['mirrors']], FASHION_MNIST['sha256'][name])
-    assert kw == {'folder': 'fashion-mnist'} and len(args[0]) > 1
+    urls, sha256, folder = data_file({**FASHION_MNIST, 'system': []}, name)
+    assert urls == [mirror + name for mirror in FASHION_MNIST['mirrors']] and len(urls) > 1
+    assert (sha256, folder) == (FASHION_MNIST['sha256'][name], 'fashion-mnist')
 
 
 def test_a_name_that_is_not_in_the_dataset_is_refused_with_those_that_are():
