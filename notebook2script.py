@@ -67,10 +67,10 @@ def cell_source(cell, number, wrong):
     "The (type, source) of one cell of the JSON."
     if not isinstance(cell, dict) or not isinstance(cell.get('cell_type'), str): wrong('not a cell', number)
     source = cell.get('source', '')
-    if isinstance(source, list) and all(isinstance(line, str) for line in source): source = ''.join(source)
-    if not isinstance(source, str): wrong('source is neither a text nor a list of texts', number)
-    source = source.replace('\r\n', '\n').replace('\r', '\n')
-    if cell['cell_type'] != 'code' and CONFLICT.search(source) and '<<<<<<< ' in source:
+    try: source = ''.join(source) if isinstance(source, list) else source + ''
+    except TypeError: wrong('source is neither a text nor a list of texts', number)
+    if '\r' in source: source = source.replace('\r\n', '\n').replace('\r', '\n')
+    if cell['cell_type'] != 'code' and '<<<<<<< ' in source and CONFLICT.search(source):
         wrong('has the conflict markers of an unfinished merge', number)
     return cell['cell_type'], source
 
@@ -156,9 +156,9 @@ def distance(a, b):
 # Check: exported cells -> a module's text, if it can be one
 
 class Module:
-    "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and `tree`."
+    "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and `names`."
     def __init__(self, path, shown, cells):
-        self.path, self.shown, self.cells, self.tree, self.body = path, shown, cells, None, ''
+        self.path, self.shown, self.cells, self.body, self.names = path, shown, cells, '', None
         number, letter = NAME.fullmatch(path.stem).groups()
         self.name, self.order = f'nb_{number}{letter}', (int(number), letter)
 
@@ -175,12 +175,12 @@ class Module:
         return self.cells[cell], line - start + 1
 
 
-def parse(module, cell):
-    "The syntax tree of one cell, or a Problem that says what to do."
+def check(module, cell):
+    "Raises a Problem that says what to do, unless the cell can stand alone in a module."
     if '\0' in cell.text: raise module.problem('contains a NUL character', cell)
     try: cell.text.encode()
     except UnicodeEncodeError: raise module.problem('contains half of a character, which no file can hold', cell) from None
-    try: return ast.parse(cell.text)
+    try: compile(cell.text, module.name, 'exec', dont_inherit=True)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as e:
         message, line = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}', getattr(e, 'lineno', None)
         text = (cell.text.split('\n') + [''])[(line or 1) - 1 if (line or 1) <= cell.text.count('\n') + 1 else -1]
@@ -193,8 +193,9 @@ def assemble(module):
     problems, future, texts = [], [], []
     for cell in module.cells:
         try:
-            tree, lines = parse(module, cell), cell.text.split('\n')
-            for node in tree.body: future += lifted(module, cell, node, tree, lines)
+            lines = cell.text.split('\n')
+            if '__future__' in cell.text: future += lifted(module, cell, lines)
+            else: check(module, cell)
             texts.append('\n'.join(lines).rstrip('\n'))
         except Problem as problem: problems.append(problem)
     if problems: return problems
@@ -207,26 +208,28 @@ def assemble(module):
     return compiles(module)
 
 
-def lifted(module, cell, node, tree, lines):
-    "A `from __future__` line, which is blanked in `lines`, in a list; an empty list for any other node."
-    if not isinstance(node, ast.ImportFrom) or node.module != '__future__': return []
-    taken = range(node.lineno, node.end_lineno + 1)
-    if any(other is not node and {other.lineno, other.end_lineno} & set(taken) for other in tree.body):
-        raise module.problem('put `from __future__` on a line of its own', cell, node.lineno, node.col_offset)
-    for line in taken: lines[line - 1] = ''
-    return [ast.unparse(node)]
+def lifted(module, cell, lines):
+    "The `from __future__` statements of a cell, which are blanked in `lines`."
+    check(module, cell)
+    tree, found = ast.parse(cell.text), []
+    for node in tree.body:
+        if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
+        taken = range(node.lineno, node.end_lineno + 1)
+        if any(other is not node and {other.lineno, other.end_lineno} & set(taken) for other in tree.body):
+            raise module.problem('put `from __future__` on a line of its own', cell, node.lineno, node.col_offset)
+        for line in taken: lines[line - 1] = ''
+        found.append(ast.unparse(node))
+    return found
 
 
 def compiles(module):
-    "Compiles the body; returns the problems and keeps the tree."
-    try:
-        module.tree = ast.parse(module.body)
-        compile(module.body, module.name, 'exec')
+    "Compiles the body; returns the problems and keeps the names that it binds and reads."
+    try: module.names = bindings(module.body)
     except (SyntaxError, RecursionError, ValueError, MemoryError) as e:
         line = getattr(e, 'lineno', None)
         if not line or line < module.starts[0]: return [module.problem(str(e))]
         cell, line = module.locate(line)
-        return [module.problem(e.msg, cell, line, (e.offset or 1) - 1)]
+        return [module.problem(e.msg, cell, line, max(0, (e.offset or 1) - 1))]
     return []
 
 
@@ -242,14 +245,13 @@ class Names:
     def __init__(self, package, out, sources):
         self.package, self.out, self.sources, self.seen = package, out, sources, {}
 
-    def missing(self, text):
-        "The names that `text` reads and nothing binds; empty where that cannot be known."
-        bound, read, stars = bindings(text)
+    def missing(self, bound, read, stars):
+        "The names that a module reads and nothing binds; empty where that cannot be known."
         if not read - bound - ALWAYS: return set()
         for star in stars:
             names = self.public(star)
             if names is None: return set()
-            bound |= names
+            bound = bound | names
         return read - bound - ALWAYS
 
     def public(self, dotted, depth=0):
@@ -291,17 +293,19 @@ class Names:
 def bindings(text):
     "(names bound at module level, names read from there by any scope, modules imported with a star)."
     import symtable
-    table = symtable.symtable(text, 'module', 'exec')
-    bound, read, scopes = set(), set(), [table]
-    while scopes:
-        scope = scopes.pop()
+    bound, read, scopes = set(), set(), [symtable.symtable(text, 'module', 'exec')]
+    for scope in scopes:
         if scope.get_type() == 'annotation': continue
         scopes += scope.get_children()
+        if scope.get_type() == 'function': read.update(scope.get_globals()); continue
         for symbol in scope.get_symbols():
-            outer = scope is table or symbol.is_declared_global()      # is_global() alone errs in functions called top
-            binds = symbol.is_assigned() or symbol.is_imported() or symbol.is_parameter()
-            if outer and binds: bound.add(symbol.get_name())
-            if symbol.is_referenced() and (outer or symbol.is_global() and not binds): read.add(symbol.get_name())
+            binds = symbol.is_assigned() or symbol.is_imported()
+            if binds and (scope is scopes[0] or symbol.is_declared_global()): bound.add(symbol.get_name())
+            if symbol.is_referenced() and (scope is scopes[0] or symbol.is_global()): read.add(symbol.get_name())
+    for scope in scopes:                                               # global x; x = 1 in a function, looked for where it matters
+        for name in (read - bound - ALWAYS).intersection(scope.get_identifiers()):
+            symbol = scope.lookup(name)
+            if symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported()): bound.add(name)
     if not re.search(r'\bimport\s*\*', text): return bound, read, []
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
     return bound, read, ['.' * node.level + (node.module or '') for node in nodes if node.names[0].name == '*']
@@ -322,10 +326,11 @@ def literal_all(tree):
 
 def missing_names(module, names, cells):
     "A Problem for each name that the module reads and does not have, with where an unexported cell sets it."
-    missing = names.missing(module.body)
-    if not missing or writes_globals(module.tree): return []
+    missing = names.missing(*module.names)
+    tree = ast.parse(module.body) if missing else None
+    if not missing or writes_globals(tree): return []
     excused, first = set(), {}
-    for node in ast.walk(module.tree):
+    for node in ast.walk(tree):
         if may_lack_names(node): excused |= {id(n) for part in node.body for n in ast.walk(part)}
         if isinstance(node, ast.Name) and node.id in missing and id(node) not in excused:
             first[node.id] = min(first.get(node.id, (node.lineno, node.col_offset)), (node.lineno, node.col_offset))
@@ -358,8 +363,9 @@ def missing_name(module, name, line, column, cells):
 
 def import_problems(module, package, orders):
     "A Problem for each import of a module of ours that does not exist, or does not come before the importer."
-    problems = []
-    for node in ast.walk(module.tree):
+    problems, named = [], set(re.findall(r'\bnb_\d+[a-z]?\b', module.body))
+    if all(name in orders and orders[name] < module.order for name in named): return []
+    for node in ast.walk(ast.parse(module.body)):
         for dotted in imported(node, package):
             name = dotted.split('.')[1]
             if name not in orders: message = f'{package}.{name} does not exist'
@@ -497,18 +503,21 @@ def collect(paths, root, last=None):
 
 def prepare(notebooks, root, problems):
     "Reads, selects and assembles; returns [(module, cells)] of those that export something."
+    import warnings
     modules = []
-    for path in notebooks:
-        shown = path.relative_to(root) if path.is_relative_to(root) else path
-        try: cells = read(path, shown)
-        except Problem as problem: problems.append(problem); continue
-        exported, misses = select(cells, shown)
-        problems += misses
-        if exported and not NAME.fullmatch(path.stem):
-            problems.append(Problem('exports cells, but its name has no number, as 02_title.ipynb and 02a_title.ipynb do', shown))
-        elif exported:
-            modules.append((Module(path, shown, exported), cells))
-            problems += assemble(modules[-1][0])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', SyntaxWarning)                 # Python gives it again when the module is imported
+        for path in notebooks:
+            shown = path.relative_to(root) if path.is_relative_to(root) else path
+            try: cells = read(path, shown)
+            except Problem as problem: problems.append(problem); continue
+            exported, misses = select(cells, shown)
+            problems += misses
+            if exported and not NAME.fullmatch(path.stem):
+                problems.append(Problem('exports cells, but its name has no number, unlike 02_title.ipynb', shown))
+            elif exported:
+                modules.append((Module(path, shown, exported), cells))
+                problems += assemble(modules[-1][0])
     return sorted(modules, key=lambda pair: pair[0].order)
 
 
@@ -524,7 +533,7 @@ def check_together(modules, root, out, package, problems):
     orders |= {module.name: module.order for module, _ in modules}
     names = Names(package, out, {f'{package}.{module.name}': module.body for module, _ in modules})
     for module, cells in modules:
-        if module.tree is None: continue
+        if module.names is None: continue
         problems += import_problems(module, package, orders)
         warnings += missing_names(module, names, cells)
     return warnings
