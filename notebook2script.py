@@ -539,10 +539,10 @@ def check_together(modules, root, out, package, problems):
     return warnings
 
 
-def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
+def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
     """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/); returns a
-    Result. With `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
-    start, root, problems = time.perf_counter(), project(), []
+    Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
+    start, root, problems = time.perf_counter(), Path(root).resolve() if root else project(), []
     out = Path(out) if out else root/'exp'
     if out.is_symlink(): raise Refused([Problem(f'{out} is a link, and nothing is written through a link')])
     out, last = out.resolve(), order_of(up_to) if up_to is not None else None
@@ -554,6 +554,19 @@ def export(*paths, out=None, check=False, diff=False, prune=False, force=False, 
     if not check and not diff and (files or (prune and result.orphans)): result = act(modules, out, force, prune, whole)
     result.problems, result.seconds = warnings, time.perf_counter() - start
     return result
+
+
+def module_text(cells, name):
+    "The module that the (type, source) pairs `cells` of a notebook called `name` make. Raises Refused."
+    shown = Path('nbs', name + '.ipynb')
+    exported, problems = select(cells, shown)
+    if not exported: problems.append(Problem('exports nothing', shown))
+    elif not NAME.fullmatch(name): problems.append(Problem('its name has no number', shown))
+    else:
+        module = Module(shown, shown, exported)
+        problems += assemble(module)
+    if problems: raise Refused(problems)
+    return with_header(module)
 
 
 def order_of(text):

@@ -12,8 +12,9 @@ SCRIPT = Path(notebook2script.__file__)
 def nb(*cells, **extra):
     "The JSON of a notebook; a cell is a source, a code cell, or a pair of type and source."
     pairs = [cell if isinstance(cell, tuple) else ('code', cell) for cell in cells]
-    cells = [{'cell_type': kind, 'metadata': {}, 'source': source} for kind, source in pairs]
-    return json.dumps({'nbformat': 4, 'nbformat_minor': 5, 'metadata': {}, 'cells': cells, **extra})
+    code = {'execution_count': None, 'outputs': []}
+    cells = [{'cell_type': kind, 'metadata': {}, **(code if kind == 'code' else {}), 'source': source} for kind, source in pairs]
+    return json.dumps({'nbformat': 4, 'nbformat_minor': 4, 'metadata': {}, 'cells': cells, **extra})
 
 
 @pytest.fixture
