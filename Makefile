@@ -22,7 +22,7 @@ test: .venv/installed
 	@$(PY) -m pytest -q $(TESTS)
 
 lab: .venv/installed
-	@$(PY) -m jupyterlab nbs
+	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
 
 mutants: .venv/installed
 	@$(PY) tests/mutants

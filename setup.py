@@ -12,12 +12,15 @@ setup(
     packages=['exp', 'exp.data.mnist'],
     package_dir={'exp': 'exp', 'exp.data.mnist': 'data/mnist'},
     package_data={'exp.data.mnist': ['*.gz', '*.md']},
-    py_modules=['notebook2script'],
-    entry_points={'console_scripts': ['notebook2script = notebook2script:main']},
+    py_modules=['notebook2script', 'notebook2script_jupyter'],
+    entry_points={
+        'console_scripts': ['notebook2script = notebook2script:main'],
+        'nbconvert.exporters': ['exp = notebook2script_jupyter:ExpExporter'],
+    },
     install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
-        'test': ['pytest', 'hypothesis', *NOTEBOOKS],
+        'test': ['pytest', 'hypothesis', 'jupyterlab', 'playwright', *NOTEBOOKS],
         'bench': ['nbdev', 'jupytext', *NOTEBOOKS],
     },
 )
