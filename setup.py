@@ -17,7 +17,7 @@ setup(
         'console_scripts': ['notebook2script = notebook2script:main'],
         'nbconvert.exporters': ['exp = notebook2script_jupyter:ExpExporter'],
     },
-    install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8'],
+    install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
         'test': ['pytest', 'hypothesis', 'jupyterlab', 'playwright', *NOTEBOOKS],
