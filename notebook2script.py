@@ -21,7 +21,6 @@ MARK = '# Generated from '
 HASH = re.compile(r'^# Do not edit.* ([0-9a-f]{16})$', re.M)
 PLACE = re.compile(r'# %% (.+) export (\d+)$')
 
-
 class Problem(Exception):
     "One thing that is wrong: `message`, and where: notebook, cell (from 1), line, its text, column."
     def __init__(self, message, path=None, cell=None, line=None, text='', column=None):
@@ -35,12 +34,16 @@ class Problem(Exception):
         if self.text and self.column is not None: lines += ['    ' + ' ' * self.column + '^']
         return '\n'.join(lines)
 
-
 class Refused(Exception):
     "Nothing was written, because of `problems`."
     def __init__(self, problems):
         self.problems = problems
         super().__init__('\n'.join(map(str, problems)))
+
+def order_of(name):
+    "The place of `05`, `05a` or `05a_title` in reading order, as (5, 'a'); None where the name has no number."
+    match = NAME.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None
 
 
 # Read: bytes -> cells
@@ -61,7 +64,6 @@ def read(path, shown):
     if version != 4: wrong(f'has nbformat {version!r}, only 4 can be read: open it in Jupyter and save it')
     if 'cells' not in notebook: wrong('not a notebook: it has no cells')
     return [cell_source(cell, number, wrong) for number, cell in enumerate(notebook['cells'], 1)]
-
 
 def cell_source(cell, number, wrong):
     "The (type, source) of one cell of the JSON."
@@ -85,7 +87,6 @@ class Cell:
         "The line in the notebook's cell of a line of the text; both count from 1."
         return line + (line >= self.directive)
 
-
 def select(cells, shown):
     "The exported cells, and a Problem for each directive that is almost right."
     exported, problems = [], []
@@ -99,13 +100,11 @@ def select(cells, shown):
         problems += [Problem(message, shown, number, i + 1, lines[i]) for i, message in misses(kind, lines, at)]
     return exported, problems
 
-
 def directive(lines):
     "The index of the directive among the leading comments and blank lines, or None."
     for i, line in enumerate(lines):
         if DIRECTIVE.fullmatch(line): return i
         if line.strip() and not COMMENT.match(line): return None
-
 
 def misses(kind, lines, at):
     "(index, message) of each line that looks like a directive and is none."
@@ -119,10 +118,10 @@ def misses(kind, lines, at):
                 yield i, f'a directive in a {kind} cell exports nothing'
         elif DIRECTIVE.fullmatch(line) and is_comment(lines, i):
             if at is not None and i < body: yield i, 'a second directive'
-            elif lines[body].lstrip().startswith('%%'): yield i, f'a cell with {lines[body].split()[0]} cannot be exported'
+            elif lines[body].lstrip().startswith('%%'):
+                yield i, f'a cell with {lines[body].split()[0]} cannot be exported'
             else: yield i, 'the directive must stand above the first line of code'
         elif i < body and near_miss(line): yield i, f'is this meant to be #export? {line.strip()!r} is not understood'
-
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
@@ -133,24 +132,14 @@ def is_comment(lines, index):
     except (tokenize.TokenError, SyntaxError): return True
     return False
 
-
 def near_miss(line):
     "Whether a comment is a misspelt directive, or one with more behind it, rather than a sentence."
+    import difflib
     rest = COMMENT.match(line)['rest']
-    words = rest.lstrip(' |\t').split()
-    if not words or not 4 <= len(words[0]) <= 8 or distance(words[0].lower(), 'export') > 2: return False
+    first, *more = rest.lstrip(' |\t').split() or ['']
+    if not 4 <= len(first) <= 8 or difflib.SequenceMatcher(None, first.lower(), 'export').ratio() < .7: return False
     tight = not rest.startswith((' ', '\t')) or rest.lstrip().startswith('|')
-    return tight or len(words) == 1 or (words[0].lower() == 'export' and len(words) == 2)
-
-
-def distance(a, b):
-    "How many letters must be added, left out, changed or swapped to get from `a` to `b`."
-    if len(a) == len(b) and sorted(a) == sorted(b): return sum(x != y for x, y in zip(a, b)) // 2
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row[0] = row[:], i
-        for j, y in enumerate(b, 1): row[j] = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y))
-    return row[-1]
+    return tight or not more or (first.lower() == 'export' and len(more) == 1)
 
 
 # Check: exported cells -> a module's text, if it can be one
@@ -159,8 +148,8 @@ class Module:
     "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and `names`."
     def __init__(self, path, shown, cells):
         self.path, self.shown, self.cells, self.body, self.names = path, shown, cells, '', None
-        number, letter = NAME.fullmatch(path.stem).groups()
-        self.name, self.order = f'nb_{number}{letter}', (int(number), letter)
+        self.order = order_of(path.stem)
+        self.name = 'nb_' + ''.join(NAME.fullmatch(path.stem).groups())
 
     def problem(self, message, cell=None, line=None, column=None):
         "A Problem at a line of an exported cell's text."
@@ -174,43 +163,40 @@ class Module:
         start, cell = max((start, i) for i, start in enumerate(self.starts) if start <= line)
         return self.cells[cell], line - start + 1
 
-
 def check(module, cell):
-    "Raises a Problem that says what to do, unless the cell can stand alone in a module."
-    if '\0' in cell.text: raise module.problem('contains a NUL character', cell)
-    try: cell.text.encode()
-    except UnicodeEncodeError: raise module.problem('contains half of a character, which no file can hold', cell) from None
+    "What keeps a cell from standing alone in a module, as a Problem that says what to do; None where nothing does."
+    if '\0' in cell.text: return module.problem('contains a NUL character', cell)
     try: compile(cell.text, module.name, 'exec', dont_inherit=True)
+    except UnicodeEncodeError: return module.problem('contains half of a character, which no file can hold', cell)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as e:
         message, line = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}', getattr(e, 'lineno', None)
-        text = (cell.text.split('\n') + [''])[(line or 1) - 1 if (line or 1) <= cell.text.count('\n') + 1 else -1]
-        if MAGIC.match(text): message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
-        raise module.problem(message, cell, line, max(0, (getattr(e, 'offset', 1) or 1) - 1)) from None
+        lines = dict(enumerate(cell.text.split('\n'), 1))
+        if MAGIC.match(lines.get(line or 1, '')):
+            message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+        return module.problem(message, cell, line, max(0, (getattr(e, 'offset', 1) or 1) - 1))
 
-
-def assemble(module):
-    "Joins the cells into `body`, with `from __future__` lines on top; returns the problems."
+def assemble(module, old=''):
+    """Joins the cells into `body`, with `from __future__` lines on top; returns the problems. Where that gives `old`,
+    the text that the module's file has now, each of the cells was found right when it was written."""
     problems, future, texts = [], [], []
     for cell in module.cells:
-        try:
-            lines = cell.text.split('\n')
-            if '__future__' in cell.text: future += lifted(module, cell, lines)
-            else: check(module, cell)
-            texts.append('\n'.join(lines).rstrip('\n'))
+        lines = cell.text.split('\n')
+        try: future += lifted(module, cell, lines)
         except Problem as problem: problems.append(problem)
-    if problems: return problems
+        except (SyntaxError, RecursionError, MemoryError, ValueError): pass     # check says more
+        texts.append('\n'.join(lines).rstrip('\n'))
     text, module.starts = '\n'.join([*dict.fromkeys(future), '\n\n']) if future else '', []
     for ordinal, code in enumerate(texts, 1):
         text += f'# %% {module.shown.as_posix()} export {ordinal}\n'
         module.starts.append(text.count('\n') + 1)
         text += code + '\n\n\n'
     module.body = text.rstrip('\n') + '\n'
-    return compiles(module)
-
+    if old != with_header(module): problems += filter(None, (check(module, cell) for cell in module.cells))
+    return problems or compiles(module)
 
 def lifted(module, cell, lines):
     "The `from __future__` statements of a cell, which are blanked in `lines`."
-    check(module, cell)
+    if '__future__' not in cell.text: return []
     tree, found = ast.parse(cell.text), []
     for node in tree.body:
         if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
@@ -220,7 +206,6 @@ def lifted(module, cell, lines):
         for line in taken: lines[line - 1] = ''
         found.append(ast.unparse(node))
     return found
-
 
 def compiles(module):
     "Compiles the body; returns the problems and keeps the names that it binds and reads."
@@ -235,10 +220,9 @@ def compiles(module):
 
 # Names: does everything that a module reads exist?
 
-ALWAYS = set(dir(builtins)) | set("""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__ __builtins__
-    __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split())
+ALWAYS = set(dir(builtins)) | set("""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
+    __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split())
 WRITERS = {'globals', 'exec', 'vars', 'locals', '_convert_', '_convert', 'global_enum', 'modules'}
-
 
 class Names:
     "What modules bind and read, by their text; `sources` maps the modules being exported, by dotted name, to theirs."
@@ -289,7 +273,6 @@ class Names:
         try: return Path(spec.origin).read_text('utf-8') if spec.origin and spec.origin.endswith('.py') else None
         except (OSError, ValueError): return None
 
-
 def bindings(text):
     "(names bound at module level, names read from there by any scope, modules imported with a star)."
     import symtable
@@ -302,14 +285,13 @@ def bindings(text):
             binds = symbol.is_assigned() or symbol.is_imported()
             if binds and (scope is scopes[0] or symbol.is_declared_global()): bound.add(symbol.get_name())
             if symbol.is_referenced() and (scope is scopes[0] or symbol.is_global()): read.add(symbol.get_name())
-    for scope in scopes:                                               # global x; x = 1 in a function, looked for where it matters
+    for scope in scopes:                           # global x; x = 1 in a function: looked for only where it matters
         for name in (read - bound - ALWAYS).intersection(scope.get_identifiers()):
             symbol = scope.lookup(name)
             if symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported()): bound.add(name)
     if not re.search(r'\bimport\s*\*', text): return bound, read, []
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
     return bound, read, ['.' * node.level + (node.module or '') for node in nodes if node.names[0].name == '*']
-
 
 def literal_all(tree):
     "The names of `__all__` where all that makes it is literal, else None."
@@ -323,7 +305,6 @@ def literal_all(tree):
         if isinstance(node, ast.Attribute) and getattr(node.value, 'id', None) == '__all__': return None
     return names if found else None
 
-
 def missing_names(module, names, cells):
     "A Problem for each name that the module reads and does not have, with where an unexported cell sets it."
     missing = names.missing(*module.names)
@@ -336,30 +317,28 @@ def missing_names(module, names, cells):
             first[node.id] = min(first.get(node.id, (node.lineno, node.col_offset)), (node.lineno, node.col_offset))
     return [missing_name(module, name, *first[name], cells) for name in sorted(first, key=first.get)]
 
-
 def writes_globals(tree):
     "Whether a module may bind names in ways that its text does not show."
     return any((node.id if isinstance(node, ast.Name) else node.attr) in WRITERS
                for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)))
 
-
 def may_lack_names(node):
     "Whether the body of a statement is meant for a missing name: try … except NameError, if sys.version_info …"
     if isinstance(node, ast.If): return 'version_info' in ast.dump(node.test) or 'TYPE_CHECKING' in ast.dump(node.test)
     if not isinstance(node, ast.Try): return False
-    return any(h.type is None or re.search("'(NameError|Exception|BaseException)'", ast.dump(h.type)) for h in node.handlers)
-
+    caught = [ast.dump(handler.type) if handler.type else "'Exception'" for handler in node.handlers]
+    return any(re.search("'(NameError|Exception|BaseException)'", text) for text in caught)
 
 def missing_name(module, name, line, column, cells):
     "The Problem of one missing name."
     cell, line = module.locate(line)
     exported = {cell.number for cell in module.cells}
-    sets = re.compile(rf'^(?:[\w, ]*\b{name}\b[^=\n]*=(?!=)|(def|class) {name}\b|.*\bimport\b.*\b{name}\b|for .*\b{name}\b.* in )', re.M)
+    sets = re.compile(rf'^(?:[\w, ]*\b{name}\b[^=\n]*=(?!=)|(def|class) {name}\b|.*\bimport\b.*\b{name}\b'
+                      rf'|for .*\b{name}\b.* in )', re.M)
     others = ((i, source) for i, (kind, source) in enumerate(cells, 1) if kind == 'code' and i not in exported)
     at = next((i for i, source in others if sets.search(source)), None)
     hint = f'is set in cell {at}, which is not exported' if at else 'is set nowhere'
     return module.problem(f'`{name}` {hint}', cell, line, column)
-
 
 def import_problems(module, package, orders):
     "A Problem for each import of a module of ours that does not exist, or does not come before the importer."
@@ -370,11 +349,11 @@ def import_problems(module, package, orders):
             name = dotted.split('.')[1]
             if name not in orders: message = f'{package}.{name} does not exist'
             elif name == module.name: message = f'{package}.{name} imports itself, in a circle'
-            elif orders[name] > module.order: message = f'{package}.{name} comes later; only earlier ones can be imported'
+            elif orders[name] > module.order:
+                message = f'{package}.{name} comes later; only earlier ones can be imported'
             else: continue
             problems.append(module.problem(message, *module.locate(node.lineno), node.col_offset))
     return problems
-
 
 def imported(node, package):
     "The dotted names of our modules that an import statement names."
@@ -395,20 +374,21 @@ class Result:
         self.written, self.unchanged, self.removed, self.orphans, self.problems = [], [], [], [], []
         self.states, self.diffs, self.seconds = {}, {}, 0.
 
-
 def digest(body):
     import hashlib
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
-
+    return hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
 
 def with_header(module):
     "The whole text of the module's file."
     command = 'Do not edit: change the notebook, then run notebook2script.py.'
     return f'{MARK}{module.shown.as_posix()}\n# {command} {digest(module.body)}\n\n{module.body}'
 
+def text_of(path):
+    "What a file holds as text; empty where there is none."
+    try: return path.read_bytes().decode('utf-8', 'replace')
+    except OSError: return ''
 
 def ours(text): return text.startswith(MARK)
-
 
 def edited(text):
     "Whether somebody has changed a generated module by hand since it was written."
@@ -416,26 +396,24 @@ def edited(text):
     found = HASH.search(head)
     return not found or found[1] != digest(body)
 
-
 def difference(old, new, path):
     import difflib
     names = f'{path} (now)', f'{path} (from the notebook)'
     return ''.join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), *names, n=1))
-
 
 def plan(module, target, force):
     "(text of the module, how the file differs, or None when it does not). Raises Problem when it must not be touched."
     text = with_header(module)
     if target.is_symlink(): raise Problem(f'{target} is a link, and nothing is written through a link', module.shown)
     if not target.exists(): return text, 'missing', ''
-    old = target.read_bytes().decode('utf-8', 'replace')
+    old = text_of(target)
     if old == text: return text, None, ''
     old = old.replace('\r\n', '\n')
     if not ours(old): raise Problem(f'{target} was not generated, so it is not overwritten', module.shown)
     state, changes = 'edited by hand' if edited(old) else 'out of date', difference(old, text, target)
     if state == 'edited by hand' and not force:
-        lines = [f'{target} was edited by hand; put the change into the notebook, or use --force:', *changes.splitlines()[2:12]]
-        raise Problem('\n    '.join(lines), module.shown)
+        advice = f'{target} was edited by hand; put the change into the notebook, or use --force:'
+        raise Problem('\n    '.join([advice, *changes.splitlines()[2:12]]), module.shown)
     return text, state, changes
 
 
@@ -463,7 +441,6 @@ class Lock:
         if os.name != 'nt': self.path.unlink(missing_ok=True)
         self.file.close()
 
-
 def write_all(files):
     "Writes {path: bytes}: first all to temporary files, then each to its place in one step."
     temporary = {path: path.with_name(f'.{path.name}.{os.getpid()}.tmp') for path in files}
@@ -485,28 +462,26 @@ def project(start=None):
     start = Path(start or '.').resolve()
     return next((folder for folder in (start, *start.parents) if (folder/'nbs').is_dir()), start)
 
-
 def collect(paths, root, last=None):
     "The notebooks that are named, or in the folders that are named; without names those of nbs/; up to number `last`."
     found = []
     for name in paths or [root/'nbs']:
         path = Path(name)
         if path.is_dir():
-            matches = [p for p in sorted(path.glob('*.ipynb')) if p.is_file() and not p.name.startswith(('.', '_', 'Untitled'))]
+            matches = [p for p in sorted(path.glob('*.ipynb'))
+                       if p.is_file() and not p.name.startswith(('.', '_', 'Untitled'))]
         elif path.is_file(): matches = [path]
         else: matches = sorted(path.parent.glob(path.name)) if any(c in path.name for c in '*?[') else []
         if not matches and paths: raise Refused([Problem(f'{name}: no such notebook')])
         found += [p.resolve() for p in matches]
-    numbered = ((p, NAME.fullmatch(p.stem)) for p in dict.fromkeys(found))
-    return [p for p, match in numbered if not (last and match) or (int(match[1]), match[2]) <= last]
+    return [p for p in dict.fromkeys(found) if not (last and order_of(p.stem)) or order_of(p.stem) <= last]
 
-
-def prepare(notebooks, root, problems):
+def prepare(notebooks, root, out, problems):
     "Reads, selects and assembles; returns [(module, cells)] of those that export something."
     import warnings
     modules = []
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', SyntaxWarning)                 # Python gives it again when the module is imported
+        warnings.simplefilter('ignore', SyntaxWarning)            # Python gives it again when the module is imported
         for path in notebooks:
             shown = path.relative_to(root) if path.is_relative_to(root) else path
             try: cells = read(path, shown)
@@ -516,10 +491,10 @@ def prepare(notebooks, root, problems):
             if exported and not NAME.fullmatch(path.stem):
                 problems.append(Problem('exports cells, but its name has no number, unlike 02_title.ipynb', shown))
             elif exported:
-                modules.append((Module(path, shown, exported), cells))
-                problems += assemble(modules[-1][0])
+                module = Module(path, shown, exported)
+                modules.append((module, cells))
+                problems += assemble(module, text_of(out/f'{module.name}.py'))
     return sorted(modules, key=lambda pair: pair[0].order)
-
 
 def check_together(modules, root, out, package, problems):
     "Two notebooks for one module, imports, names; returns the problems of names, which do not stop an export."
@@ -528,8 +503,7 @@ def check_together(modules, root, out, package, problems):
         first = by_name.setdefault(module.name, module)
         if first is not module: problems.append(Problem(f'gives {module.name}, as {first.shown} does', module.shown))
     stems = [path.stem[3:] for path in out.glob('nb_*.py')] + [path.stem for path in (root/'nbs').glob('*.ipynb')]
-    places = [NAME.fullmatch(stem) for stem in stems]
-    orders = {f'nb_{place[1]}{place[2]}': (int(place[1]), place[2]) for place in places if place}
+    orders = {'nb_' + stem.split('_')[0]: order_of(stem) for stem in stems if order_of(stem)}
     orders |= {module.name: module.order for module, _ in modules}
     names = Names(package, out, {f'{package}.{module.name}': module.body for module, _ in modules})
     for module, cells in modules:
@@ -538,15 +512,16 @@ def check_together(modules, root, out, package, problems):
         warnings += missing_names(module, names, cells)
     return warnings
 
-
 def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
-    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/); returns a
-    Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
+    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/); returns
+    a Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With `check` or
+    `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
     start, root, problems = time.perf_counter(), Path(root).resolve() if root else project(), []
     out = Path(out) if out else root/'exp'
     if out.is_symlink(): raise Refused([Problem(f'{out} is a link, and nothing is written through a link')])
-    out, last = out.resolve(), order_of(up_to) if up_to is not None else None
-    modules = prepare(collect(paths, root, last), root, problems)
+    out, last = out.resolve(), order_of(up_to or '')
+    if up_to is not None and not last: raise Refused([Problem(f'--up-to {up_to}: wanted a number, such as 05 or 05a')])
+    modules = prepare(collect(paths, root, last), root, out, problems)
     warnings = check_together(modules, root, out, out.name, problems)
     if problems: raise Refused(problems)
     whole = not paths and last is None
@@ -554,7 +529,6 @@ def export(*paths, root=None, out=None, check=False, diff=False, prune=False, fo
     if not check and not diff and (files or (prune and result.orphans)): result = act(modules, out, force, prune, whole)
     result.problems, result.seconds = warnings, time.perf_counter() - start
     return result
-
 
 def module_text(cells, name):
     "The module that the (type, source) pairs `cells` of a notebook called `name` make. Raises Refused."
@@ -567,14 +541,6 @@ def module_text(cells, name):
         problems += assemble(module)
     if problems: raise Refused(problems)
     return with_header(module)
-
-
-def order_of(text):
-    "The place of `05` or `05a` in reading order. Raises Refused."
-    match = NAME.fullmatch(text)
-    if not match: raise Refused([Problem(f'--up-to {text}: wanted a number, such as 05 or 05a')])
-    return int(match[1]), match[2]
-
 
 def settle(modules, out, force, whole):
     "(what is to be written as {path: bytes}, Result). Raises Refused."
@@ -593,7 +559,6 @@ def settle(modules, out, force, whole):
         others = (path for path in sorted(out.glob('nb_*.py')) if path.name not in kept and not path.is_symlink())
         result.orphans = [path for path in others if ours(path.read_text('utf-8', 'replace'))]
     return files, result
-
 
 def act(modules, out, force, prune, whole):
     "Writes what is to be written, and removes orphans; returns the Result."
@@ -627,7 +592,6 @@ def where(place):
     line = max(1, min(int(number) - mark - 1, cell.text.count('\n') + 1))
     return f'{notebook}, cell {cell.number}, line {cell.line(line)}'
 
-
 def trace(lines):
     "A traceback, with the place in the notebook under each line that lies in a generated module."
     for line in lines:
@@ -636,10 +600,10 @@ def trace(lines):
         place = where(f'{found[1]}:{found[2]}') if found else None
         if place: yield f'    {place}'
 
-
 def watch(args):
     "Exports whenever a notebook has been saved, until Ctrl-C."
-    def stamps(): return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in collect(args.notebooks, root)}
+    def stamps(): return {path: (s.st_mtime_ns, s.st_size) for path, s in looks(args.notebooks)}
+    def looks(paths): return [(path, path.stat()) for path in collect(paths, root)]
     root, seen, done = project(), {}, None
     try:
         while True:
@@ -651,7 +615,6 @@ def watch(args):
             seen = now
             time.sleep(.2)
     except KeyboardInterrupt: return 0
-
 
 def run(args):
     "One export; prints what happened, and returns the exit status."
@@ -672,14 +635,12 @@ def run(args):
     if not args.quiet: print(summary(result, args.check or args.diff))
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
-
 def summary(result, dry):
     "The closing line."
     written, unchanged = len(result.written), len(result.unchanged)
     parts = [f'{written} {"to write" if dry else "written"}', f'{unchanged} unchanged']
     if result.removed: parts.append(f'{len(result.removed)} removed')
     return f'{written + unchanged} modules: {", ".join(parts)} ({result.seconds:.2f} s)'
-
 
 def report(problems, end=''):
     "Prints problems to standard error, the first lines in red on a terminal."
@@ -689,7 +650,6 @@ def report(problems, end=''):
         print('\n'.join([f'\033[31m{first}\033[0m' if red else first, *rest]), file=sys.stderr)
     if end: print(end, file=sys.stderr)
 
-
 def arguments():
     "The parser of the command line."
     raw = argparse.RawDescriptionHelpFormatter
@@ -697,14 +657,15 @@ def arguments():
     parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
     parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
     parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
-    parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line of a module; - for a traceback on stdin')
+    parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line; - for a traceback on stdin')
     for name, text in {'check': 'write nothing; 1 where a module is not what its notebook says',
-                       'diff': 'write nothing; show what would change', 'watch': 'export whenever a notebook is saved, until Ctrl-C',
-                       'prune': 'remove generated modules whose notebook is gone', 'force': 'overwrite modules edited by hand',
+                       'diff': 'write nothing; show what would change',
+                       'watch': 'export whenever a notebook is saved, until Ctrl-C',
+                       'prune': 'remove generated modules whose notebook is gone',
+                       'force': 'overwrite modules edited by hand',
                        'quiet': 'no closing line', 'allFiles': argparse.SUPPRESS}.items():
         parser.add_argument(*(['-q'] if name == 'quiet' else []), f'--{name}', action='store_true', help=text)
     return parser
-
 
 def main(argv=None):
     "The command line; returns the exit status."

@@ -279,6 +279,18 @@ def test_other_cells_counts_ids_and_outputs_do_not_change_a_module(shop):
 
 # ---- writing
 
+def test_a_file_that_says_the_same_does_not_make_broken_cells_pass(shop):
+    shop('01_a.ipynb', '#export\na = 1\nb = 2')
+    export()
+    old, path = shop.module(), shop.root/'exp'/'nb_01.py'
+    for wrong in ('a = (', 'a = b = c'):
+        broken = body(old).replace('a = 1', wrong)
+        path.write_text(old.replace(body(old), broken).replace(notebook2script.digest(body(old)), notebook2script.digest(broken)))
+        shop('01_a.ipynb', f'#export\n{wrong}\nb = 2')
+        if wrong == 'a = b = c': assert '`c` is set nowhere' in str(export().problems[0])
+        else: assert 'nbs/01_a.ipynb' in refusal()
+
+
 def test_an_unchanged_module_is_not_touched(shop):
     shop('01_a.ipynb', '#export\na = 1')
     first = export()
