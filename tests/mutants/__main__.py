@@ -53,6 +53,7 @@ class Own:
 def trial(name, text):
     "Runs the tests of module `name` with `text` in its place; returns pytest's exit status."
     import exp, pytest
+    os.environ['MUTANT'] = name
     spec = importlib.util.spec_from_file_location(f'exp.{name}', ROOT/'exp'/f'{name}.py')
     module = importlib.util.module_from_spec(spec)
     sys.modules[f'exp.{name}'] = module

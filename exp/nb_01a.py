@@ -1,0 +1,152 @@
+# Generated from nbs/01a_tensors.ipynb
+# Do not edit: change the notebook, then run notebook2script.py. 2f2ffa7f6a2512c3
+
+# %% nbs/01a_tensors.ipynb export 1
+import math
+
+
+# %% nbs/01a_tensors.ipynb export 2
+def row_major(shape):
+    "The strides of a new tensor of this shape: each is the product of the sizes to its right."
+    return tuple(math.prod(max(1, size) for size in shape[axis + 1:]) for axis in range(len(shape)))
+
+
+# %% nbs/01a_tensors.ipynb export 3
+class Strided:
+    """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each axis; `offset`,
+    the place of its first number. Views share the storage, and have the strides and offset that torch gives them."""
+    def __init__(self, storage, shape, strides=None, offset=0):
+        self.storage, self.shape, self.offset = storage, tuple(shape), offset
+        self.strides = row_major(self.shape) if strides is None else tuple(strides)
+
+    def numel(self): return math.prod(self.shape)
+    def __repr__(self): return f'Strided({self.tolist()}, strides={self.strides}, offset={self.offset})'
+
+    def replace(self, axis, sizes, strides, skip=0, width=1):
+        "The same list, these sizes and strides in the place of `width` axes, and the start `skip` places further on."
+        def put(old, new): return old[:axis] + new + old[axis + width:]
+        return Strided(self.storage, put(self.shape, sizes), put(self.strides, strides), self.offset + skip)
+
+    def __getitem__(self, index):
+        "A view, for whole numbers, slices with positive steps, None and `...`. IndexError where there is no such place."
+        view, axis = self, 0
+        for i in spelled_out(index, self.shape):
+            if i is None: view, axis = insert(view, axis), axis + 1
+            elif isinstance(i, slice): view, axis = narrow(view, axis, i), axis + 1
+            else: view = pick(view, axis, i)
+        return view
+
+    def __setitem__(self, index, value):
+        "Writes one number into the storage, which all views share. ValueError when the index leaves more than one."
+        view = self[index]
+        if view.numel() != 1: raise ValueError(f'one value for a view of shape {view.shape}, wanted a single place')
+        self.storage[view.offset] = value
+
+    def tolist(self):
+        "The numbers as nested lists; a tensor without axes gives its number."
+        return [self[i].tolist() for i in range(self.shape[0])] if self.shape else self.storage[self.offset]
+
+
+# %% nbs/01a_tensors.ipynb export 4
+def pick(x, axis, i):
+    "The view of `x` (a Strided) at place `i` of an axis, without that axis. IndexError beyond its ends."
+    n, stride = x.shape[axis], x.strides[axis]
+    if not -n <= i < n: raise IndexError(f'index {i} for axis {axis} of size {n}')
+    return x.replace(axis, (), (), skip=i % n * stride)
+
+def narrow(x, axis, part):
+    "The view of `x` for the slice `part` of an axis. ValueError unless its step is positive."
+    start, stop, step = part.indices(x.shape[axis])
+    if step < 1: raise ValueError(f'a slice with step {step}, wanted 1 or more')
+    return x.replace(axis, (len(range(start, stop, step)),), (x.strides[axis] * step,), skip=start * x.strides[axis])
+
+def insert(x, axis):
+    "The view of `x` with a new axis of size 1 in this place."
+    stride = x.shape[axis] * x.strides[axis] if axis < len(x.shape) else 1
+    return x.replace(axis, (1,), (stride,), width=0)
+
+
+# %% nbs/01a_tensors.ipynb export 5
+def spelled_out(index, shape):
+    "`index` as a tuple that mentions every axis of `shape`. IndexError when it mentions more than there are."
+    index = index if isinstance(index, tuple) else (index,)
+    missing = len(shape) - sum(i is not None and i is not ... for i in index)
+    if missing < 0: raise IndexError(f'{len(shape) - missing} indices for shape {tuple(shape)}')
+    where = next((k for k, i in enumerate(index) if i is ...), len(index))
+    return index[:where] + (slice(None),) * missing + index[where + 1:]
+
+
+# %% nbs/01a_tensors.ipynb export 6
+def permute(x, *axes):
+    "The view of `x` with its axes in this order. ValueError unless each of them is named once."
+    if sorted(axes) != list(range(len(x.shape))): raise ValueError(f'permute: axes {axes} for shape {x.shape}')
+    return Strided(x.storage, [x.shape[a] for a in axes], [x.strides[a] for a in axes], x.offset)
+
+
+# %% nbs/01a_tensors.ipynb export 7
+def expand(x, *shape):
+    """The view of `x` in which axes of size 1, and new axes in front, are repeated to this shape. ValueError where that
+    does not fit."""
+    new, strides = len(shape) - len(x.shape), ()
+    if new < 0 or any(old not in (1, size) for old, size in zip(x.shape, shape[new:])):
+        raise ValueError(f'expand: shape {x.shape} to {shape}')
+    for axis in reversed(range(len(shape))):
+        if axis >= new: old, step = x.shape[axis - new], x.strides[axis - new]
+        else: old, step = 1, shape[axis + 1] * strides[0] if strides else 0
+        strides = (step if old == shape[axis] else 0, *strides)
+    return Strided(x.storage, shape, strides, x.offset)
+
+
+# %% nbs/01a_tensors.ipynb export 8
+def is_contiguous(x):
+    "Whether reading `x` in order walks through the storage one place at a time."
+    steps = zip(x.shape, x.strides, row_major(x.shape))
+    return 0 in x.shape or all(step == wanted for size, step, wanted in steps if size != 1)
+
+
+# %% nbs/01a_tensors.ipynb export 9
+def runs(shape, strides):
+    "Axes that run on into each other, as (how many numbers, step), the last ones first."
+    size, step = 1, strides[-1]
+    for axis in reversed(range(len(shape))):
+        size *= shape[axis]
+        if axis == 0: yield size, step
+        elif shape[axis - 1] != 1 and strides[axis - 1] != size * step:
+            yield size, step
+            size, step = 1, strides[axis - 1]
+
+def view_strides(shape, strides, new):
+    "The strides with which the same walk has the shape `new`, of as many numbers; None where there are none."
+    if 0 in shape: return tuple(strides) if tuple(shape) == tuple(new) else row_major(new)
+    if not shape: return (1,) * len(new)
+    out, sizes = [], list(new)
+    for run, step in runs(shape, strides):
+        taken = 1
+        while sizes and (taken < run or sizes[-1] == 1):
+            out.append(taken * step)
+            taken *= sizes.pop()
+        if taken != run: return None
+    return tuple(out[::-1])
+
+
+# %% nbs/01a_tensors.ipynb export 10
+def view(x, *shape):
+    "The same numbers in another shape, without a copy. ValueError when their count differs, or no strides can do it."
+    if math.prod(shape) != x.numel(): raise ValueError(f'view: {x.numel()} numbers, of shape {x.shape}, as {shape}')
+    strides = view_strides(x.shape, x.strides, shape)
+    if strides is None:
+        raise ValueError(f'view: shape {x.shape} with strides {x.strides} as {shape}: only a copy can do that')
+    return Strided(x.storage, shape, strides, x.offset)
+
+def contiguous(x):
+    "`x` itself where it is contiguous, else a copy that is."
+    return x if is_contiguous(x) else Strided(numbers(x), x.shape)
+
+def reshape(x, *shape):
+    "The numbers of `x` in another shape, as a view where strides can do it, else a copy. ValueError for another count."
+    if math.prod(shape) == x.numel() and view_strides(x.shape, x.strides, shape) is None: x = contiguous(x)
+    return view(x, *shape)
+
+def numbers(x):
+    "All numbers of `x` in order, as a flat list."
+    return [n for i in range(x.shape[0]) for n in numbers(x[i])] if x.shape else [x.storage[x.offset]]
