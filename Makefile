@@ -39,7 +39,9 @@ bench: .venv/bench
 	@$(PIP) -e '.[lab,test]'
 	@touch $@
 
+# fastai without what it asks for: torchvision, whose usual build is for CUDA and breaks beside a torch for the CPU
 .venv/bench: .venv/installed
 	@echo 'Installing the peers that bench/ compares with'
 	@$(PIP) -e '.[bench]'
+	@$(PIP) --no-deps fastai
 	@touch $@

@@ -1,6 +1,7 @@
 """Installs package `exp` with its data, and the command `notebook2script`."""
 from setuptools import setup
 
+FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
 NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml']
 
 setup(
@@ -20,7 +21,7 @@ setup(
     install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
-        'test': ['pytest', 'hypothesis', 'jupyterlab', 'playwright', *NOTEBOOKS],
-        'bench': ['nbdev', 'jupytext', *NOTEBOOKS],
+        'test': ['pytest', 'hypothesis', 'jupyterlab', 'playwright', 'torchmetrics', *NOTEBOOKS],
+        'bench': ['nbdev', 'jupytext', 'lightning', 'skorch', *FASTAI, *NOTEBOOKS],
     },
 )

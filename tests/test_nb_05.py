@@ -227,6 +227,14 @@ def test_objects_with_update_and_compute_are_metrics_too():
     assert [row['count'] for row in learner([MetricsCallback(count=Count())]).fit(2).history] == [40., 40.]
 
 
+def test_objects_of_torchmetrics_agree_with_our_own_functions():
+    from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+    theirs = MulticlassAccuracy(3, average='micro'), MulticlassF1Score(3, average='micro')
+    learn = learner([MetricsCallback(ours=accuracy, accuracy=theirs[0], f1=theirs[1])], lr=.5).fit(3)
+    for row in learn.history: assert row['ours'] == pytest.approx(row['accuracy']) == pytest.approx(row['f1'])
+    assert len({row['ours'] for row in learn.history}) > 1
+
+
 def test_metrics_may_return_plain_numbers_and_hold_no_graph():
     metrics = MetricsCallback(half=lambda pred, yb: .5)
     learn = learner([metrics]).fit(1)
