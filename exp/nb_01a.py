@@ -1,5 +1,5 @@
 # Generated from nbs/01a_tensors.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 2f2ffa7f6a2512c3
+# Do not edit: change the notebook, then run notebook2script.py. e9f4e2f36e02d396
 
 # %% nbs/01a_tensors.ipynb export 1
 import math
@@ -14,10 +14,15 @@ def row_major(shape):
 # %% nbs/01a_tensors.ipynb export 3
 class Strided:
     """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each axis; `offset`,
-    the place of its first number. Views share the storage, and have the strides and offset that torch gives them."""
+    the place of its first number. Views share the storage, and have the strides and offset that torch gives them.
+    ValueError when the walk would leave the storage."""
     def __init__(self, storage, shape, strides=None, offset=0):
         self.storage, self.shape, self.offset = storage, tuple(shape), offset
         self.strides = row_major(self.shape) if strides is None else tuple(strides)
+        if len(self.strides) != len(self.shape): raise ValueError(f'strides {self.strides} for shape {self.shape}')
+        last = offset + sum((size - 1) * step for size, step in zip(self.shape, self.strides))
+        if 0 not in self.shape and last >= len(storage):
+            raise ValueError(f'{self.shape} by {self.strides} from {offset} ends at place {last} of {len(storage)}')
 
     def numel(self): return math.prod(self.shape)
     def __repr__(self): return f'Strided({self.tolist()}, strides={self.strides}, offset={self.offset})'
@@ -28,7 +33,7 @@ class Strided:
         return Strided(self.storage, put(self.shape, sizes), put(self.strides, strides), self.offset + skip)
 
     def __getitem__(self, index):
-        "A view, for whole numbers, slices with positive steps, None and `...`. IndexError where there is no such place."
+        "A view, for whole numbers, slices with positive steps, None, `...`. IndexError where there is no such place."
         view, axis = self, 0
         for i in spelled_out(index, self.shape):
             if i is None: view, axis = insert(view, axis), axis + 1
@@ -49,7 +54,9 @@ class Strided:
 
 # %% nbs/01a_tensors.ipynb export 4
 def pick(x, axis, i):
-    "The view of `x` (a Strided) at place `i` of an axis, without that axis. IndexError beyond its ends."
+    "The view of `x` (a Strided) at place `i` of an axis, without that axis. IndexError beyond, TypeError for no int."
+    if type(i) is not int:
+        raise TypeError(f'index {i!r} for axis {axis}, wanted a whole number, a slice, None, or ... once')
     n, stride = x.shape[axis], x.strides[axis]
     if not -n <= i < n: raise IndexError(f'index {i} for axis {axis} of size {n}')
     return x.replace(axis, (), (), skip=i % n * stride)
@@ -60,13 +67,15 @@ def narrow(x, axis, part):
     if step < 1: raise ValueError(f'a slice with step {step}, wanted 1 or more')
     return x.replace(axis, (len(range(start, stop, step)),), (x.strides[axis] * step,), skip=start * x.strides[axis])
 
+
+# %% nbs/01a_tensors.ipynb export 5
 def insert(x, axis):
     "The view of `x` with a new axis of size 1 in this place."
     stride = x.shape[axis] * x.strides[axis] if axis < len(x.shape) else 1
     return x.replace(axis, (1,), (stride,), width=0)
 
 
-# %% nbs/01a_tensors.ipynb export 5
+# %% nbs/01a_tensors.ipynb export 6
 def spelled_out(index, shape):
     "`index` as a tuple that mentions every axis of `shape`. IndexError when it mentions more than there are."
     index = index if isinstance(index, tuple) else (index,)
@@ -76,19 +85,19 @@ def spelled_out(index, shape):
     return index[:where] + (slice(None),) * missing + index[where + 1:]
 
 
-# %% nbs/01a_tensors.ipynb export 6
+# %% nbs/01a_tensors.ipynb export 7
 def permute(x, *axes):
     "The view of `x` with its axes in this order. ValueError unless each of them is named once."
     if sorted(axes) != list(range(len(x.shape))): raise ValueError(f'permute: axes {axes} for shape {x.shape}')
     return Strided(x.storage, [x.shape[a] for a in axes], [x.strides[a] for a in axes], x.offset)
 
 
-# %% nbs/01a_tensors.ipynb export 7
+# %% nbs/01a_tensors.ipynb export 8
 def expand(x, *shape):
     """The view of `x` in which axes of size 1, and new axes in front, are repeated to this shape. ValueError where that
     does not fit."""
     new, strides = len(shape) - len(x.shape), ()
-    if new < 0 or any(old not in (1, size) for old, size in zip(x.shape, shape[new:])):
+    if new < 0 or min(shape, default=0) < 0 or any(old not in (1, size) for old, size in zip(x.shape, shape[new:])):
         raise ValueError(f'expand: shape {x.shape} to {shape}')
     for axis in reversed(range(len(shape))):
         if axis >= new: old, step = x.shape[axis - new], x.strides[axis - new]
@@ -97,14 +106,14 @@ def expand(x, *shape):
     return Strided(x.storage, shape, strides, x.offset)
 
 
-# %% nbs/01a_tensors.ipynb export 8
+# %% nbs/01a_tensors.ipynb export 9
 def is_contiguous(x):
     "Whether reading `x` in order walks through the storage one place at a time."
     steps = zip(x.shape, x.strides, row_major(x.shape))
     return 0 in x.shape or all(step == wanted for size, step, wanted in steps if size != 1)
 
 
-# %% nbs/01a_tensors.ipynb export 9
+# %% nbs/01a_tensors.ipynb export 10
 def runs(shape, strides):
     "Axes that run on into each other, as (how many numbers, step), the last ones first."
     size, step = 1, strides[-1]
@@ -115,6 +124,8 @@ def runs(shape, strides):
             yield size, step
             size, step = 1, strides[axis - 1]
 
+
+# %% nbs/01a_tensors.ipynb export 11
 def view_strides(shape, strides, new):
     "The strides with which the same walk has the shape `new`, of as many numbers; None where there are none."
     if 0 in shape: return tuple(strides) if tuple(shape) == tuple(new) else row_major(new)
@@ -129,14 +140,21 @@ def view_strides(shape, strides, new):
     return tuple(out[::-1])
 
 
-# %% nbs/01a_tensors.ipynb export 10
+# %% nbs/01a_tensors.ipynb export 12
 def view(x, *shape):
     "The same numbers in another shape, without a copy. ValueError when their count differs, or no strides can do it."
-    if math.prod(shape) != x.numel(): raise ValueError(f'view: {x.numel()} numbers, of shape {x.shape}, as {shape}')
+    if math.prod(shape) != x.numel() or min(shape, default=0) < 0:
+        raise ValueError(f'view: {x.numel()} numbers, of shape {x.shape}, as {shape}')
     strides = view_strides(x.shape, x.strides, shape)
     if strides is None:
         raise ValueError(f'view: shape {x.shape} with strides {x.strides} as {shape}: only a copy can do that')
     return Strided(x.storage, shape, strides, x.offset)
+
+
+# %% nbs/01a_tensors.ipynb export 13
+def numbers(x):
+    "All numbers of `x` in order, as a flat list."
+    return [n for i in range(x.shape[0]) for n in numbers(x[i])] if x.shape else [x.storage[x.offset]]
 
 def contiguous(x):
     "`x` itself where it is contiguous, else a copy that is."
@@ -146,7 +164,3 @@ def reshape(x, *shape):
     "The numbers of `x` in another shape, as a view where strides can do it, else a copy. ValueError for another count."
     if math.prod(shape) == x.numel() and view_strides(x.shape, x.strides, shape) is None: x = contiguous(x)
     return view(x, *shape)
-
-def numbers(x):
-    "All numbers of `x` in order, as a flat list."
-    return [n for i in range(x.shape[0]) for n in numbers(x[i])] if x.shape else [x.storage[x.offset]]
