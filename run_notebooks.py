@@ -139,6 +139,24 @@ def describe(notebook):
     return title[1].replace('`', '').strip(), next((p for p in paragraphs if p and p[0] not in '#!|<>-$'), '')
 
 
+def alternatives(notebook):
+    """Gives each cell, for its pictures, the first sentence of the prose that follows as alternative text, or none where
+    a headline follows or nothing."""
+    said = ''
+    for cell in reversed(notebook.cells):
+        if cell.cell_type == 'code': cell.metadata['alt'] = said
+        else: said = first_sentence(cell.source)
+
+
+def first_sentence(source):
+    "The first sentence of a Markdown text without its marks; empty where it begins with anything but a paragraph."
+    source = source.lstrip()
+    if not source or re.match(r'[#|<>-]|\$\$|```|\d+\. ', source): return ''
+    paragraph = ' '.join(re.split(r'\n\s*\n', source)[0].split())
+    plain = re.sub(r'!?\[([^\]]*)\]\([^)]*\)|[`*$]', lambda found: found[1] or '', paragraph)
+    return re.match(r'.*?[.!?](?=\s|$)|.*', plain)[0]
+
+
 def fill(title, body, links):
     "A whole page: it stands alone, with nothing to fetch."
     template = Template((LOOK/'page.html').read_text(encoding='utf-8'))
@@ -147,10 +165,11 @@ def fill(title, body, links):
 
 
 def page(notebook, path):
-    "The lesson's page, with links to its neighbours; exported cells are marked."
+    "The lesson's page, with links to its neighbours; exported cells are marked, pictures have a text beside them."
     notebook, all_of_them = copy.deepcopy(notebook), lessons(path.parent)
     for cell in notebook.cells:
         if cell.cell_type == 'code' and EXPORT.match(cell.source): cell.metadata['tags'] = ['export']
+    alternatives(notebook)
     body, _ = LessonExporter().from_notebook_node(notebook)
     here = all_of_them.index(path) if path in all_of_them else len(all_of_them)
     near = {'previous': all_of_them[max(here - 1, 0):here], 'next': all_of_them[here + 1:here + 2]}

@@ -1,5 +1,5 @@
 # Generated from nbs/00_exports.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 7fd5f39e65897030
+# Do not edit: change the notebook, then run notebook2script.py. 314b5ae87fd07093
 
 # %% nbs/00_exports.ipynb export 1
 def same(a, b):
@@ -32,6 +32,7 @@ def check_answer(got, want, causes=(), cmp=same):
     """Print whether an exercise's answer `got` is right, and if not: what was expected, what came, the likely cause.
     `causes` pairs wrong values with the mistake that gives them; `...` stands for an answer not yet written."""
     if got is ...: return print('not answered yet: put your own expression in place of the dots')
+    if got is None and want is not None: return print('nothing was returned: is there a `return`?')
     if cmp(got, want): return print('right')
     cause = next((why for wrong, why in causes if cmp(got, wrong)), 'none that we foresaw')
     print(f'expected {describe(want)}\ngot      {describe(got)}\nlikely cause: {cause}')

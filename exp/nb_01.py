@@ -1,5 +1,5 @@
 # Generated from nbs/01_matmul.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. e054d9c1cc3a95a7
+# Do not edit: change the notebook, then run notebook2script.py. d679f870d62b926b
 
 # %% nbs/01_matmul.ipynb export 1
 import gzip, math, os, struct, time, zlib
@@ -48,8 +48,29 @@ def show_images(x, titles=(), cols=10, size=1.):
 
 
 # %% nbs/01_matmul.ipynb export 4
+def timed(f, *args, threads=1, seconds=.05):
+    "Median seconds of a call `f(*args)` on `threads` threads, over the calls that fit into about `seconds`."
+    from torch.utils.benchmark import Timer
+    timer = Timer('f(*args)', globals={'f': f, 'args': args}, num_threads=threads)
+    return timer.blocked_autorange(min_run_time=seconds).median
+
+
+# %% nbs/01_matmul.ipynb export 5
+def near(a, b, rtol=1e-3, atol=1e-5):
+    "Whether `a` and `b` agree in shape and differ nowhere by more than `atol + rtol*|b|`; NaN never does."
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol)
+
+def test_near(a, b, rtol=1e-3, atol=1e-5):
+    "Raise AssertionError, showing both, unless `a` is `near` `b`."
+    test(a, b, lambda a, b: near(a, b, rtol, atol), 'near')
+
+near.__test__ = test_near.__test__ = False
+
+
+# %% nbs/01_matmul.ipynb export 6
 MNIST = {
-    'name': 'mnist', 'system': [],
+    'name': 'mnist', 'system': [],       # folders in which the operating system may keep the files
     'mirrors': ['https://ossci-datasets.s3.amazonaws.com/mnist/',
                 'https://storage.googleapis.com/cvdf-datasets/mnist/'],
     'sha256': {
@@ -69,7 +90,7 @@ FASHION_MNIST = {
         't10k-labels-idx1-ubyte.gz': '67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5'}}
 
 
-# %% nbs/01_matmul.ipynb export 5
+# %% nbs/01_matmul.ipynb export 7
 class DownloadBar:
     "The progress bar that pooch asks for, drawn by fastprogress; silent when the `total` is not known."
     total, done, bar = 0, 0, None
@@ -87,7 +108,7 @@ class DownloadBar:
     close = reset
 
 
-# %% nbs/01_matmul.ipynb export 6
+# %% nbs/01_matmul.ipynb export 8
 def download(urls, sha256, folder='', rounds=2, timeout=30):
     """The path of a file with this `sha256`, from the cache or from the first of `urls` that gives it.
     All are tried `rounds` times, each allowed `timeout` seconds of silence. The cache is the folder that the
@@ -105,7 +126,7 @@ def download(urls, sha256, folder='', rounds=2, timeout=30):
     raise OSError(f'download: no mirror gave {name} with SHA-256 {sha256[:8]}…:{"".join(reasons)}')
 
 
-# %% nbs/01_matmul.ipynb export 7
+# %% nbs/01_matmul.ipynb export 9
 def data_file(dataset, name):
     "The path of a `dataset`'s file `name`: with the package, where the system keeps it, or downloaded."
     if name not in dataset['sha256']:
@@ -114,24 +135,3 @@ def data_file(dataset, name):
     for place in (package/'data'/folder, package.parent/'data'/folder, *map(Path, dataset['system'])):
         if (place/name).is_file(): return place/name
     return download([mirror + name for mirror in dataset['mirrors']], dataset['sha256'][name], folder)
-
-
-# %% nbs/01_matmul.ipynb export 8
-def timed(f, *args, threads=1, seconds=.05):
-    "Median seconds of a call `f(*args)` on `threads` threads, over the calls that fit into about `seconds`."
-    from torch.utils.benchmark import Timer
-    timer = Timer('f(*args)', globals={'f': f, 'args': args}, num_threads=threads)
-    return timer.blocked_autorange(min_run_time=seconds).median
-
-
-# %% nbs/01_matmul.ipynb export 9
-def near(a, b, rtol=1e-3, atol=1e-5):
-    "Whether `a` and `b` agree in shape and differ nowhere by more than `atol + rtol*|b|`; NaN never does."
-    a, b = torch.as_tensor(a), torch.as_tensor(b)
-    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol)
-
-def test_near(a, b, rtol=1e-3, atol=1e-5):
-    "Raise AssertionError, showing both, unless `a` is `near` `b`."
-    test(a, b, lambda a, b: near(a, b, rtol, atol), 'near')
-
-near.__test__ = test_near.__test__ = False

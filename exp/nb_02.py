@@ -1,5 +1,5 @@
 # Generated from nbs/02_fully_connected.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. dd5de05898dbcebc
+# Do not edit: change the notebook, then run notebook2script.py. a52cc01d4b1606b0
 
 # %% nbs/02_fully_connected.ipynb export 1
 import math
@@ -39,13 +39,13 @@ def lin(x, w, b):
 
 # %% nbs/02_fully_connected.ipynb export 5
 def relu(x):
-    "`x` where it is positive, 0 elsewhere (Nair and Hinton, 2010)."
+    "`x` where it is positive, 0 elsewhere (Fukushima, 1969)."
     return x.clamp_min(0.)
 
 
 # %% nbs/02_fully_connected.ipynb export 6
 def kaiming_init(m, nh):
-    "Normal weights (m, nh) of standard deviation `sqrt(2/m)`, right before a relu (He et al., 2015)."
+    "Normal weights (m, nh) of standard deviation `sqrt(2/m)`, for a layer that a relu follows (He et al., 2015)."
     return torch.randn(m, nh) * math.sqrt(2/m)
 
 
@@ -98,7 +98,7 @@ class Relu(Module):
 
     def backward(self, g):
         x, = self.kept()
-        return g * relu(x).sign()                # 1 or 0: as floats, which multiply faster than booleans
+        return g * relu(x).sign()                # 1 or 0, in g's own type
 
 
 # %% nbs/02_fully_connected.ipynb export 11

@@ -56,6 +56,13 @@ def test_a_wrong_answer_is_shown_beside_the_expected_one(capsys):
     assert capsys.readouterr().out.splitlines()[:2] == ['expected 3', 'got      7']
 
 
+def test_an_answer_that_was_never_returned_is_told_apart_from_a_wrong_one(capsys):
+    check_answer(None, tensor([1.]), [(None, 'a wrong cause')])
+    assert capsys.readouterr().out.startswith('nothing was returned')
+    check_answer(None, None)
+    assert capsys.readouterr().out == 'right\n'
+
+
 def test_answers_can_be_compared_in_another_way(capsys):
     check_answer(3.01, 3, cmp=lambda a, b: abs(a - b) < .1)
     assert capsys.readouterr().out == 'right\n'

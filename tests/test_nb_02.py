@@ -209,6 +209,102 @@ def test_the_backward_pass_by_hand_is_not_slower_than_autograd():
     assert sorted(ratios)[2] < 1.4
 
 
+# ---- the seed's own cells, letter by letter: all but its get_data, which had another source, its magics and its questions (??)
+
+SEED = """
+x_train, y_train, x_valid, y_valid = get_data()
+---
+train_mean, train_std = x_train.mean(), x_train.std()
+train_mean, train_std
+---
+x_train = normalize(x_train, train_mean, train_std)
+x_valid = normalize(x_valid, train_mean, train_std)
+---
+train_mean, train_std = x_train.mean(), x_train.std()
+train_mean, train_std
+---
+def test_near_zero(x, tol=1e-3):
+    assert x.abs()<tol, f"Near zero: {x}"
+---
+test_near_zero(x_train.mean())
+test_near_zero(x_train.std() - 1)
+---
+n, m = x_train.shape
+c = y_train.max() + 1
+n, m, c
+---
+nh = 50
+---
+w1 = torch.randn(m, nh)/math.sqrt(m)
+b1 = torch.zeros(nh)
+w2 = torch.randn(nh, 1)/math.sqrt(nh)
+b2 = torch.zeros(1)
+---
+test_near_zero(w1.mean())
+test_near_zero(w1.std() - 1/math.sqrt(m))
+---
+def lin(x, w, b):
+    return x@w + b
+---
+t = lin(x_valid, w1, b1)
+---
+t.mean(), t.std()
+---
+def relu(x):
+    return x.clamp_min(0.)
+---
+t = relu(lin(x_valid, w1, b1))
+---
+t.mean(), t.std()
+---
+w1 = torch.randn(m, nh)*math.sqrt(2/m)
+---
+w1.mean(), w1.std() - math.sqrt(2/m)
+---
+t = relu(lin(x_valid, w1, b1))
+---
+t.mean(), t.std()
+---
+from torch.nn import init
+---
+w1 = torch.zeros(m, nh)
+init.kaiming_normal_(w1, mode='fan_out')
+t = relu(lin(x_valid, w1, b1))
+---
+t.mean(), t.std()
+---
+w1.shape
+---
+torch.nn.Linear(m, nh).weight.shape
+---
+def relu(x): return x.clamp_min(0.) - 0.5
+---
+w1 = torch.randn(m, nh)*math.sqrt(2./m)
+t1 = relu(lin(x_valid, w1, b1))
+t1.mean(), t1.std()
+---
+def model(x):
+    l1 = lin(x, w1, b1)
+    l2 = relu(l1)
+    l3 = lin(l2, w2, b2)
+    return l3
+---
+assert model(x_valid).shape == torch.Size([x_valid.shape[0], 1])
+"""
+
+
+@pytest.mark.parametrize('own', [True, False], ids=['with its own definitions', 'with those of the module'])
+def test_the_seed_runs_on_a_star_import_of_this_module(own):
+    torch.manual_seed(0)
+    names = {}
+    exec('from exp.nb_02 import *', names)
+    for cell in SEED.split('---\n'):
+        if own or not cell.startswith(('def test_near_zero', 'def lin', 'def relu(x):\n')): exec(cell, names)
+    assert (names['n'], names['m'], names['c']) == (50_000, 784, 10)
+    assert names['t'].mean() > .3 and names['t1'].mean().abs() < .2 and .6 < names['t1'].std() < 1.1
+    assert names['model'](names['x_valid']).shape == (10_000, 1)
+
+
 # ---- data (last, since reading them takes longest)
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,7 @@
 "Lessons are run, named when they fail, saved only when asked, and their pages stand alone."
 import json, os, re, sys
 import pytest
+from bs4 import BeautifulSoup
 import run_notebooks
 
 FORMULAS = r'''# 02 · Formulas
@@ -98,6 +99,24 @@ def test_a_page_needs_no_network_and_leads_to_its_neighbours(lesson, run, tmp_pa
     assert '<script' not in page and '<link' not in page
     assert page.count('<math') == 2 and '<munder' not in page.split('display="block"')[0] and '$' not in page
     assert page.count('href="01_good.html"') == 3 and 'celltag_export' in page
+
+
+PICTURE = "import base64\nfrom IPython.display import Image\nImage(base64.b64decode('iVBORw0KGgo='))"
+
+
+def test_a_picture_is_described_by_the_sentence_after_it_or_not_at_all(lesson, run, tmp_path):
+    assert run(lesson('01_picture', ('markdown', 'Before.'), ('code', PICTURE), ('code', 'x = 1'), ('markdown', 'It is "so". It stays.'),
+                      ('code', PICTURE), ('markdown', '## Next'), ('code', PICTURE))) == 0
+    page = BeautifulSoup((tmp_path/'book'/'01_picture.html').read_text(encoding='utf-8'), 'html.parser')
+    assert [image['alt'] for image in page('img')] == ['It is "so".', '', '']
+
+
+@pytest.mark.parametrize('source, sentence', [
+    ('The *loss* falls, see [one](01.ipynb), by `2` or $x^2$. It\nstays.', 'The loss falls, see one, by 2 or x^2.'),
+    ('It costs 0.5 s,\nsays `_f`!', 'It costs 0.5 s, says _f!'), ('No mark at the end\n\nMore.', 'No mark at the end'), ('', ''),
+    ('Left: 0.5 of it. Right.', 'Left: 0.5 of it.'), ('## Next', ''), ('| a | b |\n|---|---|', ''), ('$$x$$\n\nIs so.', ''), ('```\nx\n```', ''), ('1. One.', ''), ('> One.', '')])
+def test_the_first_sentence_is_that_of_a_paragraph_without_marks(source, sentence):
+    assert run_notebooks.first_sentence(source) == sentence
 
 
 def test_the_index_holds_title_and_first_paragraph_of_each_page(lesson, run, tmp_path):

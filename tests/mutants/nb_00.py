@@ -11,6 +11,8 @@ MUTANTS = [
     ("f'{tuple(x.shape)} {x!r}'", "f'{x!r}'", 'the values show the shape'),
     ("test(got, want, same)", "test(got, want, lambda a, b: a is b)", 'equal means the same object'),
     ("if got is ...: return", "if got is None: return", 'an answer not yet written is None'),
+    ("if got is None and want is not None: return", "if False: return", 'a function without return gives a wrong answer like any other'),
+    ("got is None and want is not None", "got is None", 'None is never the right answer'),
     ("if cmp(got, want): return", "if got == want: return", 'the comparison asked for is not used'),
     ("if cmp(got, wrong)", "if cmp(want, wrong)", 'the wrong value is compared with the right one'),
 ]
