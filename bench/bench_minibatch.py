@@ -5,8 +5,8 @@ import statistics
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
-from common import in_turn, ratio_table, report, table
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+from common import in_turn, ratio, report, table
 from exp.nb_02 import get_data, normalize
 from exp.nb_04 import SGD, BatchLoader, Dataset, fit, get_dls, get_test_data, validate
 
@@ -15,38 +15,57 @@ def go_through(batches):
     for xb, yb in batches: pass
 
 
+def by_index(x, i): return x[i]
+
+
+def by_select(x, i): return x.index_select(0, i)
+
+
 def loaders(x, y, bs):
-    def gather():
-        for indices in torch.randperm(len(x)).split(bs): x[indices], y[indices]
-    ours = BatchLoader(Dataset(x, y), bs, shuffle=True)
-    theirs = DataLoader(TensorDataset(x, y), bs, shuffle=True)
-    return {'bare gather': gather, 'BatchLoader': lambda: go_through(ours), 'DataLoader(TensorDataset)': lambda: go_through(theirs)}
+    "An epoch of batches: gathered by hand in two ways, by our loader, and by PyTorch's, item by item and a batch at a time."
+    def gather(rows):
+        for indices in torch.randperm(len(x)).split(bs): rows(x, indices), rows(y, indices)
+    ours, ds = BatchLoader(Dataset(x, y), bs, shuffle=True), TensorDataset(x, y)
+    theirs, whole = DataLoader(ds, bs, shuffle=True), DataLoader(ds, batch_size=None, sampler=BatchSampler(RandomSampler(ds), bs, False))
+    return {'bare gather': lambda: gather(by_index), 'bare gather by index_select': lambda: gather(by_select),
+            'BatchLoader': lambda: go_through(ours), 'DataLoader(TensorDataset)': lambda: go_through(theirs),
+            'DataLoader with a BatchSampler': lambda: go_through(whole)}
 
 
 def mlp(): return nn.Sequential(nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 10))
 
 
 def epochs(data, bs):
-    "An epoch and a validation: by a bare loop and by `fit`, with the same optimiser."
+    "An epoch and a validation, loss and accuracy: by a bare loop that gathers in two ways, and by `fit`; one optimiser."
     x, y, x_valid, y_valid = data
     train_ds, valid_ds = Dataset(x, y), Dataset(x_valid, y_valid)
 
-    def bare():
-        model = mlp()
+    def bare(rows):
+        model, losses, hits = mlp(), 0, 0
         opt = SGD(model.parameters(), .05)
         for indices in torch.randperm(len(x)).split(bs):
-            F.cross_entropy(model(x[indices]), y[indices]).backward()
+            F.cross_entropy(model(rows(x, indices)), rows(y, indices)).backward()
             opt.step()
             opt.zero_grad()
         with torch.no_grad():
-            hits = [(model(xb).argmax(1) == yb).sum() for xb, yb in zip(x_valid.split(2*bs), y_valid.split(2*bs))]
-        return sum(hits) / len(x_valid)
+            for xb, yb in zip(x_valid.split(2*bs), y_valid.split(2*bs)):
+                pred = model(xb)
+                losses += F.cross_entropy(pred, yb) * len(yb)
+                hits += (pred.argmax(1) == yb).sum()
+        return (losses / len(x_valid)).item(), (hits / len(x_valid)).item()
 
     def ours():
         model = mlp()
         return fit(1, model, F.cross_entropy, SGD(model.parameters(), .05), *get_dls(train_ds, valid_ds, bs))
 
-    return {'bare loop': bare, 'fit': ours}
+    return {'bare loop': lambda: bare(by_index), 'bare loop by index_select': lambda: bare(by_select), 'fit': ours}
+
+
+def beside_both(seconds, reference):
+    "A row per candidate: median milliseconds, and times the `reference` and the same by index_select."
+    references = [reference, f'{reference} by index_select']
+    rows = [(name, f'{statistics.median(t)*1e3:.3g}', *(ratio(seconds, name, each) for each in references)) for name, t in seconds.items()]
+    return table(['', 'median ms', *(f'times {each}' for each in references)], rows)
 
 
 def accuracies(data, mean, std, seeds=3):
@@ -70,8 +89,8 @@ def main():
     data = normalize(x, mean, std), y, normalize(x_valid, mean, std), y_valid
     parts = []
     for bs in (64, 512):
-        parts.append(f'An epoch of batches of {bs} alone, 50,000 digits:\n\n{ratio_table(in_turn(loaders(*data[:2], bs), rounds=11), "bare gather")}')
-        parts.append(f'An epoch of training, 784-50-10, batches of {bs}, and a validation:\n\n{ratio_table(in_turn(epochs(data, bs), rounds=9), "bare loop")}')
+        parts.append(f'An epoch of batches of {bs} alone, 50,000 digits (`x[indices]`, and `index_select`):\n\n{beside_both(in_turn(loaders(*data[:2], bs), rounds=11), "bare gather")}')
+        parts.append(f'An epoch of training, 784-50-10, batches of {bs}, and a validation:\n\n{beside_both(in_turn(epochs(data, bs), rounds=9), "bare loop")}')
     parts.append(f'784-50-10, five epochs, batches of 32, SGD with a rate of 0.05:\n\n{accuracies(data, mean, std)}')
     report('bench_minibatch', 'Lesson 04: batches and the loop (one thread)', '\n\n'.join(parts))
 

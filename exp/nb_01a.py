@@ -1,5 +1,5 @@
 # Generated from nbs/01a_tensors.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. e9f4e2f36e02d396
+# Do not edit: change the notebook, then run notebook2script.py. b05600b31a5078af
 
 # %% nbs/01a_tensors.ipynb export 1
 import math
@@ -13,27 +13,34 @@ def row_major(shape):
 
 # %% nbs/01a_tensors.ipynb export 3
 class Strided:
-    """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each axis; `offset`,
-    the place of its first number. Views share the storage, and have the strides and offset that torch gives them.
-    ValueError when the walk would leave the storage."""
+    """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each
+    axis; `offset`, the place of its first number. Views share the storage, and have the strides and offset
+    that torch gives them. ValueError when one is negative or the walk would leave the storage."""
     def __init__(self, storage, shape, strides=None, offset=0):
         self.storage, self.shape, self.offset = storage, tuple(shape), offset
         self.strides = row_major(self.shape) if strides is None else tuple(strides)
-        if len(self.strides) != len(self.shape): raise ValueError(f'strides {self.strides} for shape {self.shape}')
+        if len(self.strides) != len(self.shape):
+            raise ValueError(f'strides {self.strides} for shape {self.shape}')
+        if min(*self.shape, *self.strides, offset, 0) < 0:
+            raise ValueError(f'{self.shape} by {self.strides} from {offset}: none may be negative')
         last = offset + sum((size - 1) * step for size, step in zip(self.shape, self.strides))
         if 0 not in self.shape and last >= len(storage):
-            raise ValueError(f'{self.shape} by {self.strides} from {offset} ends at place {last} of {len(storage)}')
+            walk = f'{self.shape} by {self.strides} from {offset}'
+            raise ValueError(f'{walk} ends at place {last} of {len(storage)}')
 
     def numel(self): return math.prod(self.shape)
     def __repr__(self): return f'Strided({self.tolist()}, strides={self.strides}, offset={self.offset})'
 
     def replace(self, axis, sizes, strides, skip=0, width=1):
-        "The same list, these sizes and strides in the place of `width` axes, and the start `skip` places further on."
-        def put(old, new): return old[:axis] + new + old[axis + width:]
-        return Strided(self.storage, put(self.shape, sizes), put(self.strides, strides), self.offset + skip)
+        """The same list, these sizes and strides in the place of `width` axes, the start `skip` further on.
+        IndexError when there is no such axis; axes are counted from 0."""
+        if not 0 <= axis <= len(self.shape) - width: raise IndexError(f'axis {axis} of {self.shape}')
+        shape, steps = [old[:axis] + new + old[axis + width:]
+                        for old, new in ((self.shape, sizes), (self.strides, strides))]
+        return Strided(self.storage, shape, steps, self.offset + skip)
 
     def __getitem__(self, index):
-        "A view, for whole numbers, slices with positive steps, None, `...`. IndexError where there is no such place."
+        "A view, for whole numbers, slices, None, `...`. IndexError where there is no such place."
         view, axis = self, 0
         for i in spelled_out(index, self.shape):
             if i is None: view, axis = insert(view, axis), axis + 1
@@ -42,21 +49,23 @@ class Strided:
         return view
 
     def __setitem__(self, index, value):
-        "Writes one number into the storage, which all views share. ValueError when the index leaves more than one."
+        "Writes one number into the storage, which all views share. ValueError for several places."
         view = self[index]
-        if view.numel() != 1: raise ValueError(f'one value for a view of shape {view.shape}, wanted a single place')
+        if view.numel() != 1:
+            raise ValueError(f'one value for a view of shape {view.shape}, wanted a single place')
         self.storage[view.offset] = value
 
     def tolist(self):
         "The numbers as nested lists; a tensor without axes gives its number."
-        return [self[i].tolist() for i in range(self.shape[0])] if self.shape else self.storage[self.offset]
+        if not self.shape: return self.storage[self.offset]
+        return [self[i].tolist() for i in range(self.shape[0])]
 
 
 # %% nbs/01a_tensors.ipynb export 4
 def pick(x, axis, i):
-    "The view of `x` (a Strided) at place `i` of an axis, without that axis. IndexError beyond, TypeError for no int."
+    "The view of a Strided at place `i` of an axis, without it. IndexError beyond, TypeError for no int."
     if type(i) is not int:
-        raise TypeError(f'index {i!r} for axis {axis}, wanted a whole number, a slice, None, or ... once')
+        raise TypeError(f'index {i!r} for axis {axis}, wanted a whole number, a slice, None, ... once')
     n, stride = x.shape[axis], x.strides[axis]
     if not -n <= i < n: raise IndexError(f'index {i} for axis {axis} of size {n}')
     return x.replace(axis, (), (), skip=i % n * stride)
@@ -65,19 +74,20 @@ def narrow(x, axis, part):
     "The view of `x` for the slice `part` of an axis. ValueError unless its step is positive."
     start, stop, step = part.indices(x.shape[axis])
     if step < 1: raise ValueError(f'a slice with step {step}, wanted 1 or more')
-    return x.replace(axis, (len(range(start, stop, step)),), (x.strides[axis] * step,), skip=start * x.strides[axis])
+    size, stride = len(range(start, stop, step)), x.strides[axis]
+    return x.replace(axis, (size,), (stride * step,), skip=start * stride)
 
 
 # %% nbs/01a_tensors.ipynb export 5
 def insert(x, axis):
-    "The view of `x` with a new axis of size 1 in this place."
+    "The view of `x` with a new axis of size 1 in this place. IndexError unless it is one from 0 on."
     stride = x.shape[axis] * x.strides[axis] if axis < len(x.shape) else 1
     return x.replace(axis, (1,), (stride,), width=0)
 
 
 # %% nbs/01a_tensors.ipynb export 6
 def spelled_out(index, shape):
-    "`index` as a tuple that mentions every axis of `shape`. IndexError when it mentions more than there are."
+    "`index` as a tuple that mentions every axis of `shape`. IndexError when it mentions more."
     index = index if isinstance(index, tuple) else (index,)
     missing = len(shape) - sum(i is not None and i is not ... for i in index)
     if missing < 0: raise IndexError(f'{len(shape) - missing} indices for shape {tuple(shape)}')
@@ -88,16 +98,18 @@ def spelled_out(index, shape):
 # %% nbs/01a_tensors.ipynb export 7
 def permute(x, *axes):
     "The view of `x` with its axes in this order. ValueError unless each of them is named once."
-    if sorted(axes) != list(range(len(x.shape))): raise ValueError(f'permute: axes {axes} for shape {x.shape}')
+    if sorted(axes) != list(range(len(x.shape))):
+        raise ValueError(f'permute: axes {axes} for shape {x.shape}')
     return Strided(x.storage, [x.shape[a] for a in axes], [x.strides[a] for a in axes], x.offset)
 
 
 # %% nbs/01a_tensors.ipynb export 8
 def expand(x, *shape):
-    """The view of `x` in which axes of size 1, and new axes in front, are repeated to this shape. ValueError where that
-    does not fit."""
+    """The view of `x` in which axes of size 1, and new axes in front, are repeated to this shape.
+    ValueError where that does not fit."""
     new, strides = len(shape) - len(x.shape), ()
-    if new < 0 or min(shape, default=0) < 0 or any(old not in (1, size) for old, size in zip(x.shape, shape[new:])):
+    fits = all(old in (1, size) for old, size in zip(x.shape, shape[new:]))
+    if new < 0 or min(shape, default=0) < 0 or not fits:
         raise ValueError(f'expand: shape {x.shape} to {shape}')
     for axis in reversed(range(len(shape))):
         if axis >= new: old, step = x.shape[axis - new], x.strides[axis - new]
@@ -127,7 +139,7 @@ def runs(shape, strides):
 
 # %% nbs/01a_tensors.ipynb export 11
 def view_strides(shape, strides, new):
-    "The strides with which the same walk has the shape `new`, of as many numbers; None where there are none."
+    "The strides with which the same walk has the shape `new`, of as many numbers; None if there are none."
     if 0 in shape: return tuple(strides) if tuple(shape) == tuple(new) else row_major(new)
     if not shape: return (1,) * len(new)
     out, sizes = [], list(new)
@@ -142,12 +154,13 @@ def view_strides(shape, strides, new):
 
 # %% nbs/01a_tensors.ipynb export 12
 def view(x, *shape):
-    "The same numbers in another shape, without a copy. ValueError when their count differs, or no strides can do it."
+    "The same numbers in another shape, no copy. ValueError for another count, or where no strides exist."
     if math.prod(shape) != x.numel() or min(shape, default=0) < 0:
         raise ValueError(f'view: {x.numel()} numbers, of shape {x.shape}, as {shape}')
     strides = view_strides(x.shape, x.strides, shape)
     if strides is None:
-        raise ValueError(f'view: shape {x.shape} with strides {x.strides} as {shape}: only a copy can do that')
+        walk = f'shape {x.shape} with strides {x.strides}'
+        raise ValueError(f'view: {walk} as {shape}: only a copy can do that')
     return Strided(x.storage, shape, strides, x.offset)
 
 
@@ -161,6 +174,7 @@ def contiguous(x):
     return x if is_contiguous(x) else Strided(numbers(x), x.shape)
 
 def reshape(x, *shape):
-    "The numbers of `x` in another shape, as a view where strides can do it, else a copy. ValueError for another count."
-    if math.prod(shape) == x.numel() and view_strides(x.shape, x.strides, shape) is None: x = contiguous(x)
+    "As `view` where strides can do it, else a copy. ValueError when the count differs."
+    fits = math.prod(shape) == x.numel()
+    if fits and view_strides(x.shape, x.strides, shape) is None: x = contiguous(x)
     return view(x, *shape)

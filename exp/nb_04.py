@@ -1,5 +1,5 @@
 # Generated from nbs/04_minibatch_training.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 60eecec3dba12a52
+# Do not edit: change the notebook, then run notebook2script.py. 300d8891d4473ef9
 
 # %% nbs/04_minibatch_training.ipynb export 1
 import copy
@@ -41,24 +41,34 @@ def cross_entropy(pred, targ):
 def accuracy(pred, targ):
     "The share of rows of `pred`, (n, c), that are largest at the class `targ`, (n,); a scalar tensor."
     if pred.ndim != 2 or targ.shape != pred.shape[:1]:
-        raise ValueError(f'accuracy: {tuple(pred.shape)} and {tuple(targ.shape)}, wanted (n, c) and (n,)')
+        shapes = f'{tuple(pred.shape)} and {tuple(targ.shape)}'
+        raise ValueError(f'accuracy: {shapes}, wanted (n, c) and (n,)')
     return (pred.argmax(1) == targ).float().mean()
 
 
 # %% nbs/04_minibatch_training.ipynb export 6
 class Optimizer:
-    """Groups of parameters with `settings` of their own. A subclass defines `update(p, g, memory, **settings)`, which changes
-    the parameter `p` by its gradient `g`; `memory` is a dict that belongs to `p`. `params` are tensors, or dicts with
-    `params` and the settings in which the group differs. Raises ValueError when there are none."""
+    """Groups of parameters with settings of their own. A subclass has `update(p, g, memory, **settings)`,
+    which changes the parameter `p` by its gradient `g`; `memory` is a dict that belongs to `p`. `params`
+    are tensors, or dicts with `params` and those `settings` in which the group differs. ValueError when
+    there are none, one is there twice, or a setting is none of `settings`; TypeError for a tensor."""
     def __init__(self, params, **settings):
+        name = type(self).__name__
+        if torch.is_tensor(params): raise TypeError(f'{name}: a tensor, wanted a list of them')
         groups = list(params)
-        if not groups: raise ValueError(f'{type(self).__name__}: no parameters')
+        if not groups: raise ValueError(f'{name}: no parameters')
         if not isinstance(groups[0], dict): groups = [{'params': groups}]
+        unknown = {key for group in groups for key in group} - {'params', *settings}
+        if unknown: raise ValueError(f'{name}: no setting {sorted(unknown)} among {sorted(settings)}')
         self.param_groups = [{**settings, **group, 'params': list(group['params'])} for group in groups]
         self.memory = {p: {} for p in self.parameters()}
+        if len(self.memory) < len(self.parameters()):
+            raise ValueError(f'{name}: a parameter is there twice')
 
     def parameters(self): return [p for group in self.param_groups for p in group['params']]
-    def settings(self): return [{k: v for k, v in group.items() if k != 'params'} for group in self.param_groups]
+
+    def settings(self):
+        return [{k: v for k, v in group.items() if k != 'params'} for group in self.param_groups]
 
     @torch.no_grad()
     def step(self):
@@ -72,8 +82,8 @@ class Optimizer:
     def state_dict(self): return {'memory': list(self.memory.values()), 'settings': self.settings()}
 
     def load_state_dict(self, state):
-        if len(state['memory']) != len(self.memory):
-            raise ValueError(f'{type(self).__name__}: a state of {len(state["memory"])} parameters for {len(self.memory)}')
+        name, saved, here = type(self).__name__, len(state['memory']), len(self.memory)
+        if saved != here: raise ValueError(f'{name}: a state of {saved} parameters for {here}')
         for p, memory in zip(self.memory, copy.deepcopy(state['memory'])):
             self.memory[p] = {k: v.to(p.device) if torch.is_tensor(v) else v for k, v in memory.items()}
         for group, settings in zip(self.param_groups, state['settings']): group.update(settings)
@@ -81,7 +91,7 @@ class Optimizer:
 
 # %% nbs/04_minibatch_training.ipynb export 7
 class SGD(Optimizer):
-    "Stochastic gradient descent with momentum (Polyak, 1964) and weight decay, as torch.optim.SGD computes it."
+    "Stochastic gradient descent with momentum (Polyak, 1964) and weight decay, as in torch.optim.SGD."
     def __init__(self, params, lr, momentum=0., weight_decay=0.):
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
@@ -95,7 +105,7 @@ class SGD(Optimizer):
 
 # %% nbs/04_minibatch_training.ipynb export 8
 def take(x, i):
-    "`x[i]`, for a number, a slice or a tensor of numbers from 0; rows of a tensor are copied in the fastest way."
+    "`x[i]`, for a number, a slice or a tensor of numbers from 0; rows are copied in the fastest way."
     return x.index_select(0, i) if torch.is_tensor(x) and torch.is_tensor(i) and i.ndim == 1 else x[i]
 
 
@@ -114,24 +124,30 @@ class Dataset:
 
 # %% nbs/04_minibatch_training.ipynb export 10
 class BatchLoader:
-    """Batches of `bs` examples of `ds`, each fetched at once by a tensor of indices, or a slice when not shuffled.
-    `shuffle` draws a new order each epoch from a generator of the loader's own, which starts from `seed` (None: from
-    torch's generator). `drop_last` leaves out a last batch smaller than `bs`. With `workers` (0: in this process)
-    items are read one by one, through torch.utils.data.DataLoader. ValueError unless 1 <= bs <= len(ds)."""
+    """Batches of `bs` examples of `ds`, each fetched at once: `ds[i]` must take a slice and a tensor of
+    indices. A list, or a `ds` with `workers` (0: in this process), is read item by item through
+    torch.utils.data.DataLoader. `shuffle` draws a new order each epoch from a generator of the loader's
+    own, which starts from `seed` (None: from torch's generator). `drop_last` leaves out a last batch
+    smaller than `bs`. ValueError unless 1 <= bs <= len(ds)."""
     def __init__(self, ds, bs, shuffle=False, drop_last=False, seed=None, workers=None):
         if not 1 <= bs <= len(ds): raise ValueError(f'BatchLoader: bs={bs} for a data set of {len(ds)}')
-        self.ds, self.bs, self.shuffle, self.drop_last, self.workers = ds, bs, shuffle, drop_last, workers
-        self.generator = torch.Generator().manual_seed(torch.randint(2**62, ()).item() if seed is None else seed)
+        if workers is None and isinstance(ds, (list, tuple)): workers = 0     # a list gives single items
+        self.ds, self.bs, self.shuffle = ds, bs, shuffle
+        self.drop_last, self.workers = drop_last, workers
+        seed = torch.randint(2**62, ()).item() if seed is None else seed
+        self.generator = torch.Generator().manual_seed(seed)
 
     def __len__(self): return len(self.ds)//self.bs if self.drop_last else -(-len(self.ds)//self.bs)
 
     def __iter__(self):
         n = len(self.ds)
-        if self.shuffle: batches = torch.randperm(n, generator=self.generator).split(self.bs)[:len(self)]
-        elif self.workers is None: batches = [slice(i, i + self.bs) for i in range(0, n, self.bs)][:len(self)]
-        else: batches = torch.arange(n).split(self.bs)[:len(self)]
+        if self.shuffle: batches = torch.randperm(n, generator=self.generator).split(self.bs)
+        elif self.workers is None: batches = [slice(i, i + self.bs) for i in range(0, n, self.bs)]
+        else: batches = torch.arange(n).split(self.bs)
+        batches = batches[:len(self)]
         if self.workers is None: return (self.ds[batch] for batch in batches)
-        return iter(DataLoader(self.ds, batch_sampler=[b.tolist() for b in batches], num_workers=self.workers))
+        lists = [batch.tolist() for batch in batches]
+        return iter(DataLoader(self.ds, batch_sampler=lists, num_workers=self.workers))
 
     def state_dict(self):
         "Where the generator stands, which decides the order of the epochs to come."
@@ -146,16 +162,17 @@ class DataLoaders(NamedTuple):
     train: BatchLoader
     valid: BatchLoader
 
-def get_dls(train_ds, valid_ds, bs, seed=None, **kwargs):
-    "`DataLoaders`: shuffled batches of `bs` for training, ordered ones of up to `2*bs` for validation."
-    return DataLoaders(BatchLoader(train_ds, bs, shuffle=True, seed=seed, **kwargs),
-                       BatchLoader(valid_ds, min(2*bs, len(valid_ds)), **kwargs))
+def get_dls(train_ds, valid_ds, bs, seed=None, drop_last=False, workers=None):
+    """`DataLoaders`: shuffled batches of `bs` for training, without a last smaller one if `drop_last`;
+    ordered batches of up to `2*bs`, none left out, for validation."""
+    train = BatchLoader(train_ds, bs, shuffle=True, drop_last=drop_last, seed=seed, workers=workers)
+    return DataLoaders(train, BatchLoader(valid_ds, min(2*bs, len(valid_ds)), workers=workers))
 
 
 # %% nbs/04_minibatch_training.ipynb export 12
 @torch.no_grad()
 def validate(model, loss_func, dl):
-    "Mean loss and accuracy of `model` over the examples of `dl`, each counted once, in eval mode; two floats."
+    "Mean loss and accuracy of `model` over the examples of `dl`, each counted once, in eval mode."
     was_training = model.training
     model.eval()
     sums, count = torch.zeros(2), 0
@@ -169,7 +186,7 @@ def validate(model, loss_func, dl):
 
 # %% nbs/04_minibatch_training.ipynb export 13
 def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
-    "Train for `epochs` rounds through `train_dl`; returns validation loss and accuracy after each, as pairs."
+    "Trains for `epochs` rounds through `train_dl`; returns validation loss and accuracy after each."
     history = []
     for _ in range(epochs):
         model.train()
@@ -183,6 +200,7 @@ def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
 
 # %% nbs/04_minibatch_training.ipynb export 14
 def get_test_data(mean, std, dataset=MNIST):
-    "`x_test, y_test`: the 10,000 examples of the test file, normalized by the training set's `mean` and `std`."
-    x, y = [read_idx(data_file(dataset, f't10k-{kind}-ubyte.gz')) for kind in ('images-idx3', 'labels-idx1')]
+    "`x_test, y_test`: the 10,000 examples of the test file, normalized by that `mean` and `std`."
+    files = [f't10k-{kind}-ubyte.gz' for kind in ('images-idx3', 'labels-idx1')]
+    x, y = [read_idx(data_file(dataset, file)) for file in files]
     return normalize(x.reshape(len(x), -1).float().div_(256), mean, std), y.long()

@@ -26,13 +26,14 @@ def difference(f, inputs, i, j, eps=1e-6):
 
 
 @each_case
-def test_value_and_gradient_are_pytorchs(op, shapes):
-    inputs, g = draw(op, shapes)
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5), (torch.float64, 1e-7)], ids=['float32', 'float64'])
+def test_value_and_gradient_are_pytorchs(op, shapes, dtype, tolerance):
+    inputs, g = draw(op, shapes, dtype)
     leaves = [x.clone().requires_grad_() for x in inputs]
     want = op.theirs(*leaves)
-    torch.testing.assert_close(op.ours(*inputs), want.detach())
+    torch.testing.assert_close(op.ours(*inputs), want.detach(), rtol=tolerance, atol=tolerance)
     for got, grad in zip(op.gradients(g, *inputs), torch.autograd.grad(want, leaves, g), strict=True):
-        torch.testing.assert_close(got, grad)
+        torch.testing.assert_close(got, grad, rtol=tolerance, atol=tolerance)
 
 
 @each_case

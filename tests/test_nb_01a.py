@@ -2,7 +2,8 @@
 import math
 import pytest, torch
 from hypothesis import given, settings, strategies as st
-from exp.nb_01a import Strided, contiguous, expand, insert, is_contiguous, numbers, permute, reshape, row_major, view, view_strides
+from exp.nb_01a import (Strided, contiguous, expand, insert, is_contiguous, narrow, numbers, permute, pick, reshape, row_major, view,
+                        view_strides)
 
 SHAPES = st.lists(st.sampled_from([0, 1, 1, 2, 3, 4]), max_size=4).map(tuple)
 thoroughly = settings(max_examples=200, report_multiple_bugs=False)
@@ -109,6 +110,11 @@ def test_no_strides_for_a_walk_with_gaps():
     (lambda x: Strided([1, 2], (3,)), ValueError, r'\(3,\) by \(1,\) from 0 ends at place 2 of 2'),
     (lambda x: Strided([1, 2], (2,), offset=1), ValueError, r'\(2,\) by \(1,\) from 1 ends at place 2 of 2'),
     (lambda x: Strided([1, 2], (2,), (1, 1)), ValueError, r'strides \(1, 1\) for shape \(2,\)'),
+    (lambda x: Strided([1, 2], (2,), (-1,)), ValueError, r'\(2,\) by \(-1,\) from 0: none may be negative'),
+    (lambda x: Strided([1, 2], (2,), (-1,), 1), ValueError, 'none may be negative'), (lambda x: Strided([1, 2], (2,), offset=-1), ValueError, 'from -1: none'),
+    (lambda x: Strided([1, 2], (-1,)), ValueError, r'\(-1,\) by \(1,\) from 0: none may be negative'), (lambda x: Strided([], (-1, 0)), ValueError, 'none may be negative'),
+    (lambda x: insert(x, -1), IndexError, r'axis -1 of \(3, 4\)'), (lambda x: insert(x, 3), IndexError, r'axis 3 of \(3, 4\)'),
+    (lambda x: pick(x, -1, 0), IndexError, r'axis -1 of \(3, 4\)'), (lambda x: narrow(x, -1, slice(2)), IndexError, r'axis -1 of \(3, 4\)'),
     (lambda x: view(x, -3, -4), ValueError, r'view: 12 numbers, of shape \(3, 4\), as \(-3, -4\)'),
     (lambda x: reshape(x, -3, -4), ValueError, r'as \(-3, -4\)'), (lambda x: reshape(permute(x, 1, 0), -3, -4), ValueError, r'as \(-3, -4\)'),
     (lambda x: expand(x[:1], -1, 4), ValueError, r'expand: shape \(1, 4\) to \(-1, 4\)'),

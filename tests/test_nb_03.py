@@ -231,6 +231,13 @@ def test_shapes_that_do_not_fit_are_named(f, text):
     assert str(e.value) == text
 
 
+@pytest.mark.parametrize('reduce, text', [(Var.sum, 'sum'), (Var.mean, 'sum'), (Var.max, 'max')])
+@pytest.mark.parametrize('axis', [(0, 1), [0, 1]])
+def test_an_axis_must_be_one_number(reduce, text, axis):
+    with pytest.raises(TypeError) as e: reduce(Var(torch.zeros(2, 3), True), axis)
+    assert str(e.value) == f'{text}: axis {axis}, wanted one or None'
+
+
 def test_a_power_must_be_a_number():
     with pytest.raises(TypeError, match='pow: .*wanted a number'): Var(1., True)**Var(2.)
 
@@ -248,7 +255,7 @@ def test_a_second_way_back_through_a_freed_graph_is_refused_before_anything_chan
     first, second = shared * 2, shared + w
     first.backward()
     for spent in (first, second):
-        with pytest.raises(RuntimeError, match='(mul|add) has been gone through before, and its links are cut'): spent.backward()
+        with pytest.raises(RuntimeError, match='(mul|add) has been gone through, its links are cut'): spent.backward()
     assert v.grad == 6 and w.grad is None
 
 
@@ -274,6 +281,22 @@ def test_gradcheck_names_the_place_of_a_wrong_gradient(wrong):
     with pytest.raises(AssertionError, match=r'input 0, place \d: got .*, differences give'): gradcheck(sin, tensor([.5, 2.]))
 
 
+def softmax_without_gradient(a): return record('softmax', a.data.softmax(1), (a, torch.zeros_like))
+
+
+def transpose_unturned(a): return record('transpose', a.data.t(), (a, lambda g: g))
+
+
+@pytest.mark.parametrize('f', [softmax_without_gradient, transpose_unturned])
+def test_gradcheck_notices_what_a_plain_sum_would_hide(f):
+    with pytest.raises(AssertionError, match=r'input 0, place \d: got .*, differences give'): gradcheck(f, torch.randn(3, 3))
+
+
+def test_gradcheck_takes_inputs_that_are_views():
+    x = torch.randn(4, 3)
+    gradcheck(lambda a, b: a * b, x.t(), x[:3, :1].expand(3, 4))
+
+
 def test_gradcheck_notices_a_gradient_that_is_missing():
     def half(a, b): return record('mul', a.data * b.data, (a, lambda g: g * b.data))
     with pytest.raises(AssertionError, match='input 1, place 0: got 0, differences give'): gradcheck(half, torch.ones(2), torch.ones(2))
@@ -286,6 +309,12 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     assert sorted(texts) == sorted(['sum', 'mul', 'number', 'relu', 'add', '3', 'matmul', '4×3'])
     assert texts['sum'][0] > texts['mul'][0] > texts['relu'][0] > texts['add'][0] > texts['matmul'][0] > texts['4×3'][0]
     assert len(set(texts.values())) == len(texts)
+
+
+def test_item_and_detach_give_the_number_and_the_plain_tensor():
+    v = Var([2.], True)
+    out = v * 3
+    assert out.item() == 6. and torch.is_tensor(out.detach()) and out.detach().tolist() == [6.] and v.detach() is v.data
 
 
 def test_a_var_shows_its_data_and_its_operation():

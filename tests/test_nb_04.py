@@ -151,6 +151,15 @@ def test_a_state_of_another_model_and_no_parameters_are_refused():
         SGD([torch.zeros(1)], .1).load_state_dict(SGD(model().parameters(), .1).state_dict())
 
 
+def test_what_is_no_list_of_parameters_is_refused():
+    p, q = torch.zeros(2, 3, requires_grad=True), torch.zeros(1, requires_grad=True)
+    with pytest.raises(TypeError, match='SGD: a tensor, wanted a list of them'): SGD(p, .1)
+    for twice in ([p, q, p], [{'params': [p]}, {'params': [q, p]}]):
+        with pytest.raises(ValueError, match='SGD: a parameter is there twice'): SGD(twice, .1)
+    with pytest.raises(ValueError, match=r"SGD: no setting \['momentun'\] among \['lr', 'momentum', 'weight_decay'\]"):
+        SGD([{'params': [p]}, {'params': [q], 'momentun': .9}], .1)
+
+
 def test_another_optimiser_needs_only_its_update():
     class SignDescent(Optimizer):
         def update(self, p, g, memory, lr): p.sub_(lr * g.sign())
@@ -252,14 +261,25 @@ def test_a_saved_loader_repeats_the_epochs_to_come():
 
 @pytest.mark.parametrize('shuffle', [False, True])
 def test_whole_batches_are_asked_for_unless_items_are_wanted(shuffle):
-    class Spy(list):
+    class Spy:
+        def __len__(self): return 10
         def __getitem__(self, i): return asked.append(i) or (tensor(0), tensor(0))
     asked = []
-    list(BatchLoader(Spy(range(10)), 4, shuffle=shuffle))
+    list(BatchLoader(Spy(), 4, shuffle=shuffle))
     assert len(asked) == 3
     asked.clear()
-    list(BatchLoader(Spy(range(10)), 4, shuffle=shuffle, workers=0))
+    list(BatchLoader(Spy(), 4, shuffle=shuffle, workers=0))
     assert sorted(asked) == list(range(10))
+
+
+@pytest.mark.parametrize('kind', [list, tuple])
+@pytest.mark.parametrize('bs, drop_last', [(2, False), (4, False), (4, True)])
+def test_a_list_of_pairs_is_read_item_by_item(kind, bs, drop_last):
+    pairs = kind(NUMBERS[i] for i in range(10))
+    def batches(loader): return [[t.tolist() for t in batch] for batch in loader]
+    assert batches(BatchLoader(pairs, bs, drop_last=drop_last)) == batches(DataLoader(pairs, bs, drop_last=drop_last))
+    want = batches(BatchLoader(NUMBERS, bs, shuffle=True, drop_last=drop_last, seed=0))
+    assert batches(BatchLoader(pairs, bs, shuffle=True, drop_last=drop_last, seed=0)) == want
 
 
 def test_workers_read_the_same_batches_in_the_same_order():
@@ -272,7 +292,8 @@ def test_training_batches_are_shuffled_and_validation_batches_ordered_and_larger
     assert isinstance(dls, DataLoaders) and sorted(sum(seen(dls.train), [])) == list(range(10))
     assert seen(dls.valid) == [[0, 1, 2, 3], [4, 5, 6]] and seen(dls.train) != [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
     assert seen(get_dls(NUMBERS, Dataset(torch.arange(3), torch.arange(3)), 4).valid) == [[0, 1, 2]]
-    assert len(get_dls(NUMBERS, NUMBERS, 4, drop_last=True).train) == 2
+    dls = get_dls(NUMBERS, NUMBERS, 4, drop_last=True)
+    assert len(dls.train) == 2 and sum(len(yb) for _, yb in dls.valid) == 10
 
 
 # ---- training and validation
@@ -340,6 +361,7 @@ def test_the_test_set_is_the_test_file_in_the_units_of_the_training_set():
 def test_batches_by_index_take_little_more_than_the_gather_and_much_less_than_item_by_item(bs):
     x, y = torch.rand(20_000, 784), torch.zeros(20_000, dtype=torch.int64)
     ours, theirs = BatchLoader(Dataset(x, y), bs, shuffle=True), DataLoader(TensorDataset(x, y), bs, shuffle=True)
-    def gather(): return [len(x[i]) + len(y[i]) for i in torch.randperm(len(x)).split(bs)]
+    def gather():
+        for i in torch.randperm(len(x)).split(bs): x.index_select(0, i), y.index_select(0, i)
     ratios = [(timed(lambda: [len(xb) for xb, _ in ours]), timed(gather), timed(lambda: [len(xb) for xb, _ in theirs])) for _ in range(5)]
     assert statistics.median(a/b for a, b, _ in ratios) < 1.4 and statistics.median(a/c for a, _, c in ratios) < .7

@@ -47,12 +47,15 @@ FUNCTIONS = [
 ]
 REDUCTIONS = [
     op('Reductions', lambda a: a.sum(), lambda a: a.sum(), EACH),
+    op('Reductions', lambda a: a.sum(keepdim=True), lambda a: a.sum(None, keepdim=True), EACH),
     op('Reductions', lambda a: a.sum(1), lambda a: a.sum(1), CUBES),
     op('Reductions', lambda a: a.sum(-1, keepdim=True), lambda a: a.sum(-1, keepdim=True), CUBES),
     op('Reductions', lambda a: a.mean(), lambda a: a.mean(), SOME),
+    op('Reductions', lambda a: a.mean(keepdim=True), lambda a: a.mean(None, keepdim=True), SOME),
     op('Reductions', lambda a: a.mean(0), lambda a: a.mean(0), CUBES),
     op('Reductions', lambda a: a.mean(-2, keepdim=True), lambda a: a.mean(-2, keepdim=True), CUBES[:2]),
     op('Reductions', lambda a: a.max(), lambda a: a.amax(), SOME),
+    op('Reductions', lambda a: a.max(keepdim=True), lambda a: a.amax((), keepdim=True), SOME),
     op('Reductions', lambda a: a.max(1), lambda a: a.amax(1), CUBES[:2]),
     op('Reductions', lambda a: a.max(-1, keepdim=True), lambda a: a.amax(-1, keepdim=True), CUBES),
 ]
