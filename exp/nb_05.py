@@ -1,8 +1,8 @@
 # Generated from nbs/05_learner.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. c131adc142f34a42
+# Do not edit: change the notebook, then run notebook2script.py. b79a620e0826fef4
 
 # %% nbs/05_learner.ipynb export 1
-import math
+import copy, math
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,7 +18,7 @@ EVENTS = ('before_fit', 'before_epoch', 'before_train', 'before_validate', 'befo
 # %% nbs/05_learner.ipynb export 3
 class Callback:
     "Define any method named in EVENTS; it is called with the Learner. Those with a smaller `order` are called first."
-    order, saves = 50, ()                         # saves: names of attributes that belong into a checkpoint
+    order, saves = 50, ()                         # saves: names of attributes that belong in a checkpoint
 
     def __init_subclass__(cls):
         unknown = {name for name in vars(cls) if name.startswith(('before_', 'after_'))} - set(EVENTS)
@@ -34,7 +34,13 @@ class Callback:
 class CancelBatch(Exception): "Raised by a callback to skip the rest of this batch."
 class CancelEpoch(Exception): "Raised by a callback to skip the rest of this epoch."
 class CancelFit(Exception): "Raised by a callback to end the fit, with the reason."
-class FitError(RuntimeError): "Something failed in a fit; says in which event of which callback, epoch and batch."
+CANCEL = CancelBatch, CancelEpoch, CancelFit
+
+class FitError(RuntimeError):
+    "Something failed in a fit; says in which event of which callback, epoch and batch. The `cause` is its `__cause__`."
+    def __init__(self, sentence, cause):
+        super().__init__(f'{sentence}: {cause!r}')
+        self.__cause__ = cause
 
 
 # %% nbs/05_learner.ipynb export 5
@@ -50,7 +56,7 @@ class Predictor:
 
     def get_preds(self, dl=None):
         "Predictions for and targets of all examples of `dl` (None: the validation set), in its order."
-        preds, targs = zip(*[(self.predict(xb), yb.cpu()) for xb, yb in (dl or self.dls.valid)])
+        preds, targs = zip(*[(self.predict(xb), yb.cpu()) for xb, yb in (self.dls.valid if dl is None else dl)])
         return torch.cat(preds), torch.cat(targs)
 
     def validate(self, dl=None, **metrics):
@@ -62,22 +68,21 @@ class Predictor:
         "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
         rows = []
         def count(module): return sum(p.numel() for p in module.parameters())
-        def note(layer, _, out): rows.append((type(layer).__name__, tuple(out.shape), count(layer)))
+        def shape(out): return tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
+        def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
         leaves = [layer for layer in self.model.modules() if not any(layer.children())]
         hooks = [layer.register_forward_hook(note) for layer in leaves]
         try: self.predict(next(iter(self.dls.valid))[0])
         finally:
             for hook in hooks: hook.remove()
         rows.append(('all parameters', '', count(self.model)))
-        return '\n'.join(f'{name:<20} {str(shape):<24} {n:>12,}' for name, shape, n in rows)
+        return '\n'.join(f'{name:<20} {str(size):<24} {n:>12,}' for name, size, n in rows)
 
 
 # %% nbs/05_learner.ipynb export 6
 class Learner(Predictor):
     """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser.
-    Callbacks may use and change: `model, dls, loss_func, opt, lr, cbs`; `history`, the metrics of each epoch; in a
-    fit `epochs`, `epoch` and `batch` (from 0), `dl`, `training`, `xb, yb, pred, loss`, and `whole`, which is False
-    when the epoch was broken off."""
+    Lesson 05 has a table of the attributes that callbacks may use and change. Errors are raised as FitError."""
     def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
         self.model, self.dls, self.loss_func, self.lr, self.cbs = model, dls, loss_func, lr, [StopOnNaN(), *cbs]
         self.opt, self.history = opt_func(model.parameters(), lr=lr), []
@@ -85,33 +90,40 @@ class Learner(Predictor):
     def fit(self, epochs, cbs=()):
         "Train for `epochs`, with further `cbs` for this fit. Ctrl-C ends it, and what was learned is kept."
         self.active = sorted([*self.cbs, *cbs], key=lambda cb: cb.order)
+        classes = [cb.__name__ for cb in self.active if isinstance(cb, type)]
+        if classes: raise TypeError(f'fit: {classes[0]} is a class, wanted an object of it: {classes[0]}()')
         self.calls = {event: [getattr(cb, event) for cb in self.active if hasattr(cb, event)] for event in EVENTS}
-        self.epochs, self.epoch, self.batch, self.training, self.whole = epochs, 0, 0, True, True
+        self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True
+        self.whole, self.broken, self.error = True, None, None
         try: self.within('before_fit', self.all_epochs, 'after_fit', CancelFit)
-        except KeyboardInterrupt: print(f'interrupted {self.broken}; what was learned is kept')
-        except FitError: raise
-        except Exception as e: raise FitError(f'failed {self.broken}: {e!r}') from e
+        except KeyboardInterrupt: print(f'interrupted, {self.last()}; what was learned is kept')
+        except CANCEL as e: raise FitError(f'there is nothing of the kind to cancel, {self.last()}', e)
         return self
 
-    def call(self, event):
-        self.event = event
+    def call(self, event, closing=False):
+        self.event, cancelled = event, None
         for method in self.calls[event]:
             try: method(self)
-            except (CancelBatch, CancelEpoch, CancelFit, FitError): raise
-            except Exception as e:
-                raise FitError(f'{type(method.__self__).__name__}.{event} failed, {self.place()}: {e!r}') from e
+            except CANCEL as e: cancelled = cancelled or e
+            except Exception as e:                       # the first error is the one that is told
+                name = f'{type(method.__self__).__name__}.{event}'
+                self.whole, self.error = False, self.error or FitError(f'{name} failed, {self.place()}', e)
+            if not closing and (cancelled or self.error): break
+        if cancelled or self.error: raise self.error or cancelled
 
     def within(self, before, work, after, cancel):
         try:
             self.call(before)
             work()
         except cancel as reason:
-            self.whole = True
+            self.whole, self.broken = True, None
             if reason.args: print(f'{reason}, {self.place()}')
-        except BaseException:
-            if self.whole: self.whole, self.broken = False, f'after {self.event}, {self.place()}'
-            raise
-        finally: self.call(after)
+        except BaseException as e:
+            self.whole, self.broken = False, self.broken or self.event
+            if not isinstance(e, (KeyboardInterrupt, *CANCEL)):
+                self.error = self.error or FitError(f'failed, {self.last()}', e)
+            raise self.error or e
+        finally: self.call(after, closing=True)
 
     def all_epochs(self):
         while self.epoch < self.epochs:
@@ -123,8 +135,9 @@ class Learner(Predictor):
         self.half(self.dls.valid, False, 'before_validate', 'after_validate')
 
     def half(self, dl, training, before, after):
-        self.dl, self.training = dl, training
+        self.dl, self.training, self.batch = dl, training, 0
         self.model.train(training)
+        if training: self.opt.zero_grad()                # what a fit that was broken off has left
         with torch.set_grad_enabled(training): self.within(before, self.all_batches, after, ())
 
     def all_batches(self):
@@ -145,16 +158,38 @@ class Learner(Predictor):
 
     def place(self):
         half = 'training' if self.training else 'validation'
-        return f'epoch {self.epoch + 1} of {self.epochs}, {half} batch {self.batch + 1}'
+        return f'epoch {min(self.epoch + 1, self.epochs)} of {self.epochs}, {half} batch {self.batch + 1}'
+    def last(self): return f'last event {self.broken or self.event}, {self.place()}'
 
 
 # %% nbs/05_learner.ipynb export 7
 class StopOnNaN(Callback):
-    "Ends the fit at a training loss that is NaN or infinite, before the step that would spoil the weights."
+    """Ends the fit when a training loss is NaN or infinite, with model and optimiser as they were at the last look. It
+    looks every `every` batches, since looking makes a GPU wait."""
     order = -10
+    def __init__(self, every=50): self.every = every
+
+    def before_fit(self, learn): self.keep(learn)
+
     def after_loss(self, learn):
-        if learn.training and not math.isfinite(learn.loss.item()):
-            raise CancelFit(f'the loss is {learn.loss.item()}; what was learned before is kept')
+        if not learn.training: return
+        self.losses.append(learn.loss.detach())
+        if len(self.losses) == self.every:
+            self.look(learn)
+            self.keep(learn)
+
+    def after_train(self, learn):
+        if learn.whole and self.losses: self.look(learn)
+
+    def keep(self, learn):
+        self.losses, self.kept = [], copy.deepcopy([part.state_dict() for part in (learn.model, learn.opt)])
+
+    def look(self, learn):
+        bad = [loss for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
+        if not bad: return
+        for part, state in zip((learn.model, learn.opt), self.kept): part.load_state_dict(state)
+        ago = f'{len(self.losses)} batches ago or less'
+        raise CancelFit(f'a loss was {bad[0]}; model and optimiser are as they were {ago}')
 
 
 # %% nbs/05_learner.ipynb export 8
@@ -181,8 +216,8 @@ class MetricsCallback(Callback):
 
     def after_loss(self, learn):
         count = len(learn.yb)
-        if learn.training: return self.add('train_loss', learn.loss.detach(), count)
-        self.add('valid_loss', learn.loss, count)
+        self.add('train_loss' if learn.training else 'valid_loss', learn.loss.detach(), count)
+        if learn.training: return
         for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
         for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
 

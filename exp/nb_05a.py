@@ -1,5 +1,5 @@
 # Generated from nbs/05a_watching.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 28d9561bebf9f19e
+# Do not edit: change the notebook, then run notebook2script.py. 844d01d6418744ce
 
 # %% nbs/05a_watching.ipynb export 1
 import torch
@@ -9,7 +9,6 @@ from exp.nb_05 import Callback
 # %% nbs/05a_watching.ipynb export 2
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
-    saves = ('losses', 'lrs')
     def __init__(self): self.losses, self.lrs = [], []
 
     def after_step(self, learn):
@@ -18,10 +17,17 @@ class Recorder(Callback):
 
     def plot_loss(self, ax=None, smooth=50, **kwargs):
         "Means over `smooth` batches, on `ax` or a new figure."
-        losses = torch.stack(self.losses).cpu()
+        losses = torch.stack([loss.cpu() for loss in self.losses])
         smooth = min(smooth, len(losses))
         means = losses[:len(losses) // smooth * smooth].reshape(-1, smooth).mean(1)
-        return draw(ax, torch.arange(1, len(means) + 1) * smooth, means, 'training loss', **kwargs)
+        middles = (torch.arange(len(means)) + .5) * smooth + .5
+        return draw(ax, middles, means, 'training loss', **kwargs)
+
+    def state_dict(self):
+        losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
+        return {'losses': losses, 'lrs': self.lrs}
+
+    def load_state_dict(self, state): self.losses, self.lrs = list(state['losses']), state['lrs']
 
     def plot_lr(self, ax=None, **kwargs):
         "The rate at each batch, on `ax` or a new figure."

@@ -1,10 +1,10 @@
 # Generated from nbs/06_schedules.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 6fc89eb46659a602
+# Do not edit: change the notebook, then run notebook2script.py. 75f4f1509ca2edc1
 
 # %% nbs/06_schedules.ipynb export 1
 import copy, math
 import torch
-from exp.nb_05 import Callback, CancelFit, DeviceCallback
+from exp.nb_05 import Callback, CancelEpoch, CancelFit, DeviceCallback, GradientClip
 from exp.nb_05a import draw
 from exp.nb_05b import random_state, set_random_state
 
@@ -55,9 +55,10 @@ def one_cycle(top, start, end, up=.3):
 
 # %% nbs/06_schedules.ipynb export 5
 class ParamScheduler(Callback):
-    """Sets settings of the optimiser before each training batch: `ParamScheduler(lr=schedule, momentum=schedule)`.
-    A list has a schedule for each parameter group. For Adam, momentum is the first of its betas. Raises ValueError
-    when a fit starts, for a setting that the optimiser lacks or a list of another length than its groups."""
+    """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
+    puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
+    its betas. A fit is refused with a setting that the optimiser lacks, or a list of another length."""
+    former = ()
     def __init__(self, **scheds): self.scheds = scheds
 
     def before_fit(self, learn):
@@ -67,6 +68,7 @@ class ParamScheduler(Callback):
                 raise ValueError(f'ParamScheduler: the optimiser has no {name!r}, only {sorted(groups[0])}')
             if isinstance(sched, list) and len(sched) != len(groups):
                 raise ValueError(f'ParamScheduler: {len(sched)} schedules of {name!r} for {len(groups)} groups')
+        self.former = [{k: v for k, v in group.items() if k in (*self.scheds, 'betas')} for group in groups]
 
     def before_batch(self, learn):
         if not learn.training: return
@@ -74,9 +76,12 @@ class ParamScheduler(Callback):
         pos = (learn.epoch * len(learn.dl) + learn.batch) / max(1, steps - 1)
         for name, sched in self.scheds.items():
             for i, group in enumerate(learn.opt.param_groups):
-                value = (sched[i] if isinstance(sched, list) else sched)(pos)
+                value = float((sched[i] if isinstance(sched, list) else sched)(pos))
                 if name == 'momentum' and 'betas' in group: group['betas'] = (value, group['betas'][1])
                 else: group[name] = value
+
+    def after_fit(self, learn):
+        for group, former in zip(learn.opt.param_groups, self.former): group.update(former)
 
 
 # %% nbs/06_schedules.ipynb export 6
@@ -107,6 +112,8 @@ class LRFinder(Callback):
         for group in learn.opt.param_groups: group['lr'] = lr
         self.lrs.append(lr)
 
+    def before_validate(self, learn): raise CancelEpoch               # only training batches are steps
+
     def after_loss(self, learn):
         self.losses.append(learn.loss.item())
         if len(self.losses) >= self.steps or not self.losses[-1] < 4 * min(self.losses): raise CancelFit()
@@ -131,17 +138,19 @@ class LRFinder(Callback):
         ax = draw(ax, self.lrs[:len(self.losses)], self.smooth(), 'loss')
         ax.axvline(self.suggestion, color='#c05030', label=f'suggestion {self.suggestion:.2g}')
         ax.set(xscale='log', xlabel='learning rate', ylim=(0, 1.5 * self.losses[0]))
+        ax.set_title('It falls, and then it explodes')
         ax.legend()
         return ax
 
 
 # %% nbs/06_schedules.ipynb export 8
-def lr_find(learn, **kwargs):
-    "Runs an LRFinder and returns it; model, optimiser, data order and random generators are put back."
+def lr_find(learn, keep=(DeviceCallback, GradientClip), **kwargs):
+    """Runs an LRFinder with the settings `kwargs` and returns it. Model, optimiser, data order and random generators
+    are put back. Of the learner's callbacks only those of the classes in `keep` take part."""
     finder, cbs, loader = LRFinder(**kwargs), learn.cbs, learn.dls.train
     parts = [part for part in (learn.model, learn.opt, loader) if hasattr(part, 'state_dict')]
     states, before = [copy.deepcopy(part.state_dict()) for part in parts], random_state()
-    learn.cbs = [cb for cb in cbs if isinstance(cb, DeviceCallback)]
+    learn.cbs = [cb for cb in cbs if isinstance(cb, keep)]
     try: learn.fit(math.ceil(finder.steps / len(loader)), [finder])
     finally:
         learn.cbs = cbs

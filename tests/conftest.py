@@ -1,12 +1,24 @@
 "The project's own scripts can be imported, and property tests draw the same examples at every run."
 import os, sys
 from pathlib import Path
+import pytest
 from hypothesis import Phase, settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 phases = [Phase.explicit, Phase.generate] if 'MUTANT' in os.environ else list(Phase)      # nobody reads why a mutant died
 settings.register_profile('same', deadline=None, derandomize=True, database=None, phases=phases)
 settings.load_profile('same')
+
+
+@pytest.fixture(autouse=True)
+def one_thread_for_timings(request):
+    "Two threads on a busy machine wait for each other, and then no ratio means anything."
+    if request.node.get_closest_marker('timing') is None: return (yield)
+    import torch
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_configure(config):

@@ -148,22 +148,60 @@ def test_an_epoch_knows_whether_it_is_whole():
 
 # ---- when something breaks
 
-@pytest.mark.parametrize('bad', [math.nan, math.inf])
-def test_a_loss_that_is_no_number_ends_the_fit_before_it_reaches_the_weights(bad, capsys):
-    def poison(learn):
-        if learn.training and learn.batch == 1: learn.xb = learn.xb * bad
-    learn, clean, diary = learner(), learner(), Diary(before_batch=poison)
-    learn.fit(2, [diary])
-    clean.fit(1, [Diary(before_batch=lambda learn: (_ for _ in ()).throw(CancelFit) if learn.batch == 1 else None)])
+def velocities(learn): return [memory['velocity'] for memory in learn.opt.memory.values() if memory]
+
+
+def stop_before(batch):
+    "Ends a fit after so many training batches."
+    count = []
+    def look(learn):
+        count.append(learn.training)
+        if sum(count) > batch: raise CancelFit
+    return Diary(before_batch=look)
+
+
+def on_batch(number, action):
+    "Calls `action` in training batch `number` of the fit, from 1."
+    count = []
+    def look(learn):
+        count.append(learn.training)
+        if learn.training and sum(count) == number: action(learn)
+    return look
+
+
+@pytest.mark.parametrize('every, bad_batch, kept', [(1, 1, 0), (1, 4, 2), (2, 3, 1), (2, 4, 1), (5, 9, 4), (5, 4, 0), (50, 9, 0), (4, 10, 7)])
+def test_after_a_loss_that_is_no_number_all_state_is_that_of_the_last_good_look(every, bad_batch, kept, capsys):
+    def make():
+        learn = learner(bs=8, layers=[nn.BatchNorm1d(5)], opt_func=lambda params, lr: SGD(params, lr, momentum=.9))
+        learn.cbs[0].every = every
+        return learn
+    def poison(learn): learn.xb = learn.xb * math.nan
+    learn, clean = make(), make()
+    learn.fit(2, [diary := Diary(before_batch=on_batch(bad_batch, poison))])
+    clean.fit(2, [stop_before(kept)])
     assert torch.equal(weights(learn), weights(clean)) and diary.lines[-1] == 'after_fit'
-    assert 'what was learned before is kept, epoch 1 of 2, training batch 2' in capsys.readouterr().out
+    assert len(velocities(learn)) == 6 * (kept > 0) and all(map(torch.equal, velocities(learn), velocities(clean)))
+    assert all(x.isfinite().all() for x in learn.model.state_dict().values())
+    assert 'a loss was nan; model and optimiser are as they were' in capsys.readouterr().out
 
 
-def test_an_infinite_loss_ends_the_fit_too(capsys):
+@pytest.mark.parametrize('bad', [math.nan, math.inf])
+def test_a_bad_gradient_is_noticed_by_the_loss_that_follows(bad, capsys):
+    def poison(learn): learn.model[0].weight.grad.fill_(bad)
+    learn = learner(bs=8)
+    learn.cbs[0].every = 2
+    learn.fit(2, [Diary(after_backward=on_batch(3, poison))])
+    assert weights(learn).isfinite().all() and 'a loss was nan' in capsys.readouterr().out
+
+
+def test_an_infinite_loss_ends_the_fit_too_and_one_in_validation_does_not(capsys):
     learn = learner()
     before, learn.loss_func = weights(learn), lambda pred, yb: F.cross_entropy(pred, yb) * math.inf
     learn.fit(1)
-    assert torch.equal(weights(learn), before) and 'the loss is inf' in capsys.readouterr().out
+    assert torch.equal(weights(learn), before) and 'a loss was inf' in capsys.readouterr().out
+    learn.loss_func = lambda pred, yb: F.cross_entropy(pred, yb) * (1 if learn.training else math.inf)
+    learn.fit(1)
+    assert capsys.readouterr().out == ''
 
 
 def test_ctrl_c_ends_the_fit_keeps_what_was_learned_and_says_where(capsys):
@@ -173,10 +211,59 @@ def test_ctrl_c_ends_the_fit_keeps_what_was_learned_and_says_where(capsys):
     before = weights(learn)
     assert learn.fit(2, [diary]) is learn and not torch.equal(weights(learn), before)
     assert diary.lines[-4:] == ['after_batch', 'after_train', 'after_epoch', 'after_fit']
-    assert 'interrupted after after_step, epoch 1 of 2, training batch 2' in capsys.readouterr().out
+    assert 'interrupted, last event after_step, epoch 1 of 2, training batch 2; what was learned' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('event, half, batch', [('before_fit', 'training', 1), ('after_loss', 'training', 1), ('after_validate', 'validation', 2)])
+@pytest.mark.parametrize('event, place', [('after_fit', 'epoch 2 of 2, validation batch 3'), ('before_validate', 'epoch 1 of 2, validation batch 1'),
+                                          ('before_epoch', 'epoch 1 of 2, training batch 1'), ('after_batch', 'epoch 1 of 2, training batch 1')])
+def test_ctrl_c_may_come_anywhere(event, place, capsys):
+    def press(learn): raise KeyboardInterrupt
+    learn, diary = learner(bs=16), Diary(**{event: press})
+    learn.dls = learn.dls._replace(valid=BatchLoader(data(), 16))
+    learn.fit(2, [diary])
+    assert f'interrupted, last event {event}, {place}' in capsys.readouterr().out
+    for level in ('fit', 'epoch', 'train', 'validate', 'batch'): assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
+
+
+def test_gradients_of_a_fit_that_was_broken_off_do_not_reach_the_next():
+    def press(learn): raise KeyboardInterrupt
+    a, b = learner(), learner()
+    a.fit(1, [Diary(after_backward=press)])
+    for learn in (a, b): learn.dls.train.generator.manual_seed(3)
+    assert torch.equal(weights(a.fit(1)), weights(b.fit(1)))
+
+
+@pytest.mark.parametrize('error', [ZeroDivisionError, CancelBatch, CancelFit])
+def test_a_closing_event_reaches_every_callback_even_when_one_fails(error):
+    def fail(learn): raise error
+    for event in ('after_batch', 'after_train', 'after_epoch', 'after_fit'):
+        first, second = Diary(**{event: fail}), Diary()
+        try: learner([first, second]).fit(1)
+        except FitError: assert error is not CancelFit or event == 'after_fit'
+        assert second.lines.count(event) == first.lines.count(event) > 0
+
+
+def test_the_first_of_several_errors_is_the_one_that_is_told():
+    def fail(kind): return lambda learn: (_ for _ in ()).throw(kind)
+    broken = Diary(after_loss=fail(KeyError('first')), after_batch=fail(OSError('second')), after_fit=fail(OSError('third')))
+    with pytest.raises(FitError, match='Diary.after_loss failed.*first') as e: learner([broken]).fit(1)
+    assert isinstance(e.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize('event, kind', [('before_epoch', CancelBatch), ('before_fit', CancelEpoch), ('after_fit', CancelFit)])
+def test_a_cancellation_where_nothing_of_its_kind_runs_is_an_error(event, kind):
+    def cancel(learn): raise kind
+    with pytest.raises(FitError, match=rf'there is nothing of the kind to cancel, last event {event}, .*{kind.__name__}\(\)'):
+        learner([Diary(**{event: cancel})]).fit(1)
+
+
+def test_a_class_in_place_of_an_object_is_refused():
+    with pytest.raises(TypeError, match=r'fit: MetricsCallback is a class, wanted an object of it: MetricsCallback\(\)'):
+        learner([MetricsCallback]).fit(1)
+
+
+@pytest.mark.parametrize('event, half, batch', [('before_fit', 'training', 1), ('after_loss', 'training', 1), ('after_validate', 'validation', 2),
+                                                ('before_validate', 'validation', 1)])
 def test_an_error_in_a_callback_names_it_with_event_epoch_and_batch(event, half, batch):
     diary, broken = Diary(), Diary(**{event: lambda learn: 1/0})
     with pytest.raises(FitError, match=f'Diary.{event} failed, epoch 1 of 2, {half} batch {batch}: ZeroDivisionError') as e:
@@ -188,9 +275,9 @@ def test_an_error_in_a_data_set_or_a_model_says_where_it_was():
     class Torn(Dataset):
         def __getitem__(self, i): return super().__getitem__(i) if 30 not in i else 1/0
     torn = Torn(data().x, data().y)
-    with pytest.raises(FitError, match=r'failed after (before_train|after_batch), epoch 1 of 1, training batch .: ZeroDivisionError'):
+    with pytest.raises(FitError, match=r'failed, last event (before_train|after_batch), epoch 1 of 1, training batch .: ZeroDivisionError'):
         Learner(nn.Linear(4, 3), get_dls(torn, data(), 16)).fit(1)
-    with pytest.raises(FitError, match='failed after before_batch, epoch 1 of 1, training batch 1: RuntimeError'):
+    with pytest.raises(FitError, match='failed, last event before_batch, epoch 1 of 1, training batch 1: RuntimeError'):
         Learner(nn.Linear(7, 3), get_dls(data(), data(), 16)).fit(1)
 
 
@@ -259,7 +346,7 @@ def test_model_and_batches_are_moved_to_the_device():
     learn, seen = learner(), []
     learn.fit(1, [DeviceCallback('cpu'), Diary(after_pred=lambda learn: seen.append((learn.xb.device, learn.yb.device, learn.pred.device)))])
     assert set(seen) == {(torch.device('cpu'),) * 3} and DeviceCallback().device.type in ('cpu', 'cuda', 'mps')
-    with pytest.raises(FitError, match='meta tensors'): learner([DeviceCallback('meta')]).fit(1)
+    with pytest.raises(FitError, match='meta tensor'): learner([DeviceCallback('meta')]).fit(1)
 
 
 # ---- asking a model
@@ -278,6 +365,7 @@ def test_all_predictions_come_in_the_order_of_the_loader():
     assert torch.equal(targs, data().y)
     torch.testing.assert_close(preds, learn.predict(data().x))
     assert len(learn.get_preds(BatchLoader(data(), 9, drop_last=True))[0]) == 36
+    assert len(learn.get_preds(iter([data()[:3]]))[0]) == 3
 
 
 def test_validation_gives_the_loss_and_each_metric_asked_for():
@@ -295,6 +383,15 @@ def test_the_summary_lists_each_layer_with_shape_and_parameters_and_leaves_no_ho
     assert [(line[0], line[-1]) for line in lines] == [('Linear', '25'), ('ReLU', '0'), ('Linear', '18'), ('all', '43')]
     assert '(40, 5)' in learn.summary() and not any(layer._forward_hooks for layer in learn.model.modules())
     assert torch.equal(state, learn.dls.train.state_dict()['generator'])
+
+
+def test_the_summary_survives_layers_that_return_more_than_a_tensor():
+    class Last(nn.Module):
+        def forward(self, out): return out[0]
+    learn = learner()
+    learn.model = nn.Sequential(nn.LSTM(4, 3, batch_first=True), Last())
+    learn.dls = get_dls(Dataset(torch.randn(6, 2, 4), torch.zeros(6)), Dataset(torch.randn(6, 2, 4), torch.zeros(6)), 2)
+    assert 'a tuple' in learn.summary() and '(4, 2, 3)' in learn.summary()
 
 
 @pytest.mark.timing

@@ -1,15 +1,15 @@
-import random, subprocess, sys, time
+import os, pickle, random, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, torch
 from torch import nn
 from exp.nb_04 import SGD, accuracy
-from exp.nb_05 import Callback, CancelFit, FitError, MetricsCallback
-from exp.nb_05a import Recorder
+from exp.nb_05 import Callback, CancelEpoch, CancelFit, FitError, MetricsCallback
+from exp.nb_05a import ProgressCallback, Recorder
 from exp.nb_05b import Checkpoint, EarlyStopping, load_checked, random_state, save_checked, set_random_state
 from learners import Diary, learner, weights
 
 
-# ---- ending in time
+# ---- stopping early
 
 def stopped_after(values, **settings):
     "After how many epochs a fit ends whose monitored values are these."
@@ -30,7 +30,34 @@ def test_a_fit_ends_when_the_value_has_not_improved_for_so_many_epochs(values, s
 def test_the_reason_is_told_and_another_mode_refused(capsys):
     stopped_after([1, 1, 1], patience=1)
     assert 'value has not improved for 1 epochs' in capsys.readouterr().out
-    with pytest.raises(ValueError, match="mode 'low', wanted 'min' or 'max'"): EarlyStopping(mode='low')
+    for cls in (EarlyStopping, lambda mode: Checkpoint('', mode=mode)):
+        with pytest.raises(ValueError, match="mode 'low', wanted 'min' or 'max'"): cls(mode='low')
+
+
+def test_a_figure_that_nobody_computes_is_missed():
+    with pytest.raises(FitError, match="EarlyStopping.after_epoch failed.*no 'valid_loss' in the history: is there a MetricsCallback"):
+        learner([EarlyStopping()]).fit(3)
+
+
+def test_epochs_of_an_earlier_fit_and_epochs_without_the_figure_do_not_count(capsys):
+    class Fake(Callback):
+        order = 1
+        def after_epoch(self, learn): learn.history.append({'value': 1.} if learn.epoch != 1 else {})
+    learn = learner([Fake(), EarlyStopping('value', patience=2)])
+    learn.fit(2).fit(2)
+    assert len(learn.history) == 4 and capsys.readouterr().out == ''
+    assert len(learn.fit(9).history) == 4 + 4
+
+
+def test_a_fit_that_was_stopped_early_stays_stopped(tmp_path):
+    class Fake(Callback):
+        order = 1
+        def after_epoch(self, learn): learn.history[-1]['valid_loss'] = [3., 2., 2., 2., 2., 2., 2.][learn.epoch]
+    def make(): return learner([MetricsCallback(), Fake(), Checkpoint(tmp_path), EarlyStopping(patience=2)])
+    want = weights(make().fit(7))
+    for _ in range(2):
+        again = make().fit(7)
+        assert len(again.history) == 4 and torch.equal(weights(again), want)
 
 
 # ---- files
@@ -56,11 +83,22 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, spoil):
     with pytest.raises(ValueError, match=f'{path.name}: damaged'): load_checked(path)
 
 
-def test_code_in_a_file_is_never_run(tmp_path):
-    class Evil:
-        def __reduce__(self): return print, ('run',)
-    path = save_checked({'a': Evil()}, tmp_path, 'try')
-    with pytest.raises(Exception, match='[Ww]eights.only|Unsupported'): load_checked(path)
+class Evil:
+    def __reduce__(self): return print, ('run',)
+
+
+def test_code_in_a_file_is_never_run(tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr('exp.nb_05b.torch.load', lambda *args, **kw: None)                   # somebody else's saving does not look
+        path = save_checked({'a': Evil()}, tmp_path, 'try')
+    with pytest.raises(pickle.UnpicklingError, match='Unsupported'): load_checked(path)
+    assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize('state', [Evil(), {'lr': np.float64(.1)}, {1: lambda: 0}])
+def test_what_could_not_be_loaded_again_is_not_saved(tmp_path, state):
+    with pytest.raises(Exception): save_checked({'a': state}, tmp_path, 'try')
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_all_random_generators_go_on_where_they_were():
@@ -112,9 +150,10 @@ def test_an_epoch_that_was_broken_off_is_not_saved(tmp_path, error):
     try: learn.fit(5)
     except FitError: assert error is RuntimeError
     assert [path.name[:11] for path in Checkpoint(tmp_path).files()] == ['epoch-00001', 'epoch-00002'] and diary.lines[-1] == 'after_fit'
-    again = make(tmp_path)
-    again.cbs.append(Diary())
-    assert torch.equal(weights(again.fit(5)), weights(make().fit(5)))
+    for again in (make(tmp_path), learn):                       # another learner, or the same once more
+        again.cbs[4:] = []
+        assert torch.equal(weights(again.fit(5)), weights(make().fit(5)))
+        for path in Checkpoint(tmp_path).files()[2:]: path.unlink()
 
 
 def test_the_last_files_and_the_best_one_are_kept(tmp_path):
@@ -126,6 +165,25 @@ def test_the_last_files_and_the_best_one_are_kept(tmp_path):
     assert load_checked(checkpoint.best())['epoch'] == 2 and len(learn.history) == 5
 
 
+def test_the_best_may_be_the_largest_and_there_may_be_none(tmp_path):
+    class Fake(Callback):
+        order = 1
+        def after_epoch(self, learn): learn.history[-1]['score'] = [1., 5., 2., 3., 4.][learn.epoch]
+    learner([MetricsCallback(), Fake(), checkpoint := Checkpoint(tmp_path/'a', keep=1, monitor='score', mode='max')]).fit(5)
+    assert [load_checked(path)['epoch'] for path in checkpoint.files()] == [2, 5] and load_checked(checkpoint.best())['epoch'] == 2
+    learner([without := Checkpoint(tmp_path/'b')]).fit(2)
+    for empty in (without, Checkpoint(tmp_path/'c')):
+        with pytest.raises(FileNotFoundError, match='no file in .* has the best valid_loss'): empty.best()
+
+
+def test_a_cancelled_epoch_without_figures_is_saved_like_any_other(tmp_path):
+    def skip(learn):
+        if learn.epoch == 1: raise CancelEpoch
+    learn = make(tmp_path)
+    learn.fit(3, [Diary(before_validate=skip)])
+    assert [path.name[:11] for path in Checkpoint(tmp_path).files()][-1] == 'epoch-00003' and len(learn.history) == 3
+
+
 def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, capsys):
     make(tmp_path).fit(3)
     newest = Checkpoint(tmp_path).files()[-1]
@@ -133,7 +191,25 @@ def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, capsys):
     learn = make(tmp_path)
     disturb()
     learn.fit(4)
-    assert f'{newest.name}: damaged' in capsys.readouterr().out and torch.equal(weights(learn), weights(make().fit(4)))
+    said = capsys.readouterr().out
+    assert f'{newest.name}: damaged' in said and 'epoch-00002' in said and '2 of 3 epochs were done; now 4 are wanted' in said
+    assert torch.equal(weights(learn), weights(make().fit(4))) and newest.with_suffix('.damaged').exists()
+    assert [path.name[:11] for path in Checkpoint(tmp_path).files()] == ['epoch-00003', 'epoch-00004']
+
+
+def test_what_dead_processes_left_half_written_is_removed(tmp_path):
+    (tmp_path/'epoch-00009-0123456789abcdef.part').write_bytes(b'half')
+    make(tmp_path).fit(1)
+    assert [path.name[:11] for path in tmp_path.iterdir()] == ['epoch-00001']
+
+
+def test_a_model_that_does_not_fit_is_an_error_and_no_damage(tmp_path):
+    make(tmp_path).fit(1)
+    other = make(tmp_path)
+    other.opt = SGD([{'params': [p]} for p in other.model.parameters()], lr=.1, momentum=.9)
+    other.model[0] = nn.Linear(4, 9)
+    with pytest.raises(FitError, match='Checkpoint.before_fit failed.*size mismatch'): other.fit(2)
+    assert len(Checkpoint(tmp_path).files()) == 1
 
 
 def test_when_all_files_are_damaged_the_fit_starts_from_the_beginning(tmp_path):
@@ -145,31 +221,71 @@ def test_when_all_files_are_damaged_the_fit_starts_from_the_beginning(tmp_path):
 def test_a_folder_in_use_and_another_set_of_callbacks_are_refused(tmp_path):
     make(tmp_path).fit(1)
     with pytest.raises(FitError, match='has files of another fit'): make(tmp_path, resume=False).fit(1)
-    with pytest.raises(FitError, match='made with 4 callbacks, here are 2'): learner([Checkpoint(tmp_path)]).fit(1)
+    with pytest.raises(FitError, match=r"saved with the callbacks \['Recorder'\], here are \[\]"): learner([Checkpoint(tmp_path)]).fit(1)
+    learner([ProgressCallback(quiet=True), MetricsCallback(), Recorder(), Checkpoint(tmp_path)], layers=[nn.Dropout(.5)]).fit(1)
 
 
-SCRIPT = '''
-import sys
+NURSERY = '''
+import hashlib, os, random, signal, sys, time
+from pathlib import Path
 sys.path.insert(0, sys.argv[2])
+import torch
 from test_nb_05b import make, weights
-import hashlib, torch
 torch.set_num_threads(1)
-learn = make(sys.argv[1]).fit(12)
-print(hashlib.sha256(weights(learn).numpy().tobytes() + repr(learn.history).encode()).hexdigest())
+root, deaths, moments = Path(sys.argv[1]), 0, random.Random(0)
+
+def live(folder, prepare=lambda: None):
+    "Starts a process that fits 12 epochs and writes what became of it; its number."
+    if pid := os.fork(): return pid
+    try:
+        prepare()
+        sys.stdout = open(os.devnull, 'w')
+        learn = make(folder/'files').fit(12)
+        (folder/'result').write_text(hashlib.sha256(weights(learn).numpy().tobytes() + repr(learn.history).encode()).hexdigest())
+    finally: os._exit(0)
+
+def deadly(call, count):
+    "Lets the process die when it calls os.<call> for the count-th time."
+    real, calls = getattr(os, call), []
+    def replacement(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == count: os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    return lambda: setattr(os, call, replacement)
+
+def buried(pid):
+    "Waits for the end of a process, and counts it if it was killed."
+    global deaths
+    deaths += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+def arrives(folder): return buried(live(folder)) or (folder/'result').read_text()
+
+def new(name): return (root/name).mkdir() or root/name
+
+arrives(new('first'))                          # which is slower than those to come
+start = time.perf_counter()
+results, whole = {arrives(new('whole'))}, time.perf_counter() - start
+for call in ('fsync', 'replace', 'unlink'):
+    for count in (1, 2, 5):
+        folder = new(f'{call}{count}')
+        buried(live(folder, deadly(call, count)))
+        results.add(arrives(folder))
+at_steps = deaths
+for i in range(5):
+    folder = new(str(i))
+    for _ in range(4):
+        pid = live(folder)
+        time.sleep(moments.random() * whole / 2)
+        os.kill(pid, signal.SIGKILL)
+        buried(pid)
+    results.add(arrives(folder))
+print(len(results), at_steps, deaths)
 '''
 
 
-def test_processes_killed_at_any_moment_arrive_at_the_same_bits(tmp_path):
-    script = tmp_path/'run.py'
-    script.write_text(SCRIPT)
-    def start(folder): return subprocess.Popen([sys.executable, str(script), str(folder), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True)
-    want, kills, delays = start(tmp_path/'whole').communicate()[0], 0, random.Random(0)
-    folder = tmp_path/'broken'
-    while kills < 20:
-        process, count = start(folder), len([*folder.glob('*.pt')]) if folder.exists() else 0
-        while process.poll() is None and len([*folder.glob('*')]) <= count: time.sleep(.002)
-        time.sleep(delays.random() * .03)
-        if process.poll() is None: kills += 1
-        process.kill()
-        if process.wait() == 0: [path.unlink() for path in folder.glob('*')]      # it had arrived: begin again
-    assert start(folder).communicate()[0] == want and len(want) > 60
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system has no fork')
+def test_processes_killed_at_each_step_of_writing_and_at_any_moment_arrive_at_the_same_bits(tmp_path):
+    (tmp_path/'nursery.py').write_text(NURSERY)
+    done = subprocess.run([sys.executable, str(tmp_path/'nursery.py'), str(tmp_path), str(Path(__file__).parent)], capture_output=True, text=True)
+    results, at_steps, deaths = map(int, done.stdout.split() or pytest.fail(done.stderr))
+    assert results == 1 and at_steps == 9 and deaths > 20

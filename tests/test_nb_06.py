@@ -4,7 +4,7 @@ matplotlib.use('agg')
 import pytest, torch
 from torch import nn
 from exp.nb_04 import SGD
-from exp.nb_05 import Callback, DeviceCallback, FitError, MetricsCallback
+from exp.nb_05 import Callback, CancelFit, DeviceCallback, FitError, MetricsCallback
 from exp.nb_05a import Recorder
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import (LRFinder, OneCycle, ParamScheduler, TorchScheduler, combine_scheds, lr_find, one_cycle, sched_const, sched_cos,
@@ -117,13 +117,33 @@ def test_validation_leaves_the_rate_as_the_last_batch_had_it():
 
 
 def test_one_batch_alone_is_at_the_start():
-    learn = learner([ParamScheduler(lr=sched_lin(.3, 1.)), recorder := Recorder()], bs=40).fit(1)
-    assert recorder.lrs == [.3] and learn.opt.param_groups[0]['lr'] == .3
+    learner([ParamScheduler(lr=sched_lin(.3, 1.)), recorder := Recorder()], bs=40).fit(1)
+    assert recorder.lrs == [.3]
+
+
+@pytest.mark.parametrize('opt_func', [SGD, torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize('stop', [CancelFit, KeyboardInterrupt, None])
+def test_after_a_fit_the_settings_are_again_what_they_were(opt_func, stop):
+    def end(learn):
+        if stop and learn.batch == 1: raise stop
+    learn = learner([OneCycle(.5), Diary(after_step=end)], opt_func=opt_func)
+    before = [{k: v for k, v in group.items() if k != 'params'} for group in learn.opt.param_groups]
+    learn.fit(2)
+    assert [{k: v for k, v in group.items() if k != 'params'} for group in learn.opt.param_groups] == before
+
+
+def test_a_schedule_may_return_any_kind_of_number(tmp_path):
+    import numpy as np
+    sched = lambda pos: np.interp(pos, [0, 1], [.1, .2])
+    learn = learner([ParamScheduler(lr=sched), recorder := Recorder(), Checkpoint(tmp_path)]).fit(1)
+    assert {type(lr) for lr in recorder.lrs} == {float} and len([*tmp_path.glob('*.pt')]) == 1
 
 
 def test_groups_can_have_schedules_of_their_own():
-    learn = learner([ParamScheduler(lr=[sched_const(.1), sched_const(.2)], momentum=sched_const(.7))], opt_func=two_groups).fit(1)
-    assert [(group['lr'], group['momentum']) for group in learn.opt.param_groups] == [(.1, .7), (.2, .7)]
+    seen = []
+    def look(learn): seen.append([(group['lr'], group['momentum']) for group in learn.opt.param_groups])
+    learner([ParamScheduler(lr=[sched_const(.1), sched_const(.2)], momentum=sched_const(.7)), Diary(after_step=look)], opt_func=two_groups).fit(1)
+    assert seen == [[(.1, .7), (.2, .7)]] * 3
 
 
 @pytest.mark.parametrize('opt_func', [SGD, torch.optim.SGD])
@@ -137,8 +157,10 @@ def test_another_number_of_schedules_than_groups_is_refused():
 
 
 def test_momentum_of_adam_is_the_first_of_its_betas():
-    learn = learner([ParamScheduler(momentum=sched_const(.8))], opt_func=torch.optim.Adam).fit(1)
-    assert learn.opt.param_groups[0]['betas'] == (.8, .999)
+    seen = []
+    def look(learn): seen.append(learn.opt.param_groups[0]['betas'])
+    learner([ParamScheduler(momentum=sched_const(.8)), Diary(after_step=look)], opt_func=torch.optim.Adam).fit(1)
+    assert seen == [(.8, .999)] * 3
 
 
 @pytest.mark.parametrize('bs, epochs', [(16, 4), (8, 7)])
@@ -203,6 +225,22 @@ def test_the_finder_raises_the_rate_by_one_factor_to_the_end():
     factors = [b/a for a, b in zip(finder.lrs, finder.lrs[1:])]
     assert len(finder.lrs) == len(finder.losses) == 21 and factors == pytest.approx([10**.2] * 20)
     assert (finder.lrs[0], finder.lrs[-1]) == pytest.approx((1e-6, 1e-2))
+
+
+def test_the_finder_takes_training_batches_only_however_short_the_epochs():
+    class Spy(DeviceCallback):
+        def after_loss(self, learn): seen.append(learn.training)
+    seen = []
+    finder = lr_find(learner([Spy('cpu')], bs=16), start=1e-6, end=1e-4, steps=10)
+    assert seen == [True] * 10 and len(finder.losses) == 10
+
+
+def test_the_finder_keeps_the_callbacks_of_the_classes_that_it_is_given():
+    def heard(**kwargs):
+        learn = learner([diary := Diary()])
+        lr_find(learn, steps=3, **kwargs)
+        return len(diary.lines)
+    assert heard() == 0 and heard(keep=Diary) > 0
 
 
 def test_the_finder_ends_when_the_loss_explodes_or_is_no_number():
