@@ -9,7 +9,6 @@ MUTANTS = [
     ("for row in history[self.start:] if self.monitor in row]", "for row in history[self.start:]]", 'every epoch has every figure'),
     ("        if not values: raise", "        if False: raise", 'a figure that is missing never improves, and nobody is told'),
     ("    torch.load(io.BytesIO(data), weights_only=True)\n    path", "    path", 'what can be saved can be loaded'),
-    (" if torch.cuda.is_initialized() else []", "[:0] or [torch.get_rng_state()]", 'there is always a GPU'),
     ("if since >= self.patience", "if since > self.patience", 'one epoch too many'),
     ("if mode not in ('min', 'max'): raise ValueError(f\"EarlyStopping", "if False: raise ValueError(f\"EarlyStopping", 'any mode will do'),
     ("random.setstate(state['python'])", "pass", 'nobody uses Python\'s generator'),
