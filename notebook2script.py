@@ -9,412 +9,389 @@ written, or none. One file, standard library only: copy it into a repository of 
     notebook2script.py --check             writes nothing; exit status 1 where a module is not what its notebook says
 
 Exit status: 0 done or clean, 1 --check found something, 2 bad input (nothing written), 3 the file system refused."""
-import argparse, ast, builtins, json, os, re, sys, time
+import argparse, builtins, json, os, re, sys, time, warnings      # what few runs need is imported where it is used
+from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 
-NAME = re.compile(r'(\d+)([a-z]?)(?:_.*)?')
-DIRECTIVE = re.compile(r'[ \t]*#[ \t]*\|?[ \t]*export[ \t]*', re.I)
-COMMENT = re.compile(r'[ \t]*#(?P<rest>.*)')
-MAGIC = re.compile(r'[ \t]*(%|!|\?|[\w.]+\?{1,2}\s*$)')
-CONFLICT = re.compile(r'^(<<<<<<< |>>>>>>> |=======$)', re.M)
-MARK = '# Generated from '
-HASH = re.compile(r'^# Do not edit.* ([0-9a-f]{16})$', re.M)
-PLACE = re.compile(r'# %% (.+) export (\d+)$')
-
-class Problem(Exception):
-    "One thing that is wrong: `message`, and where: notebook, cell (from 1), line, its text, column."
-    def __init__(self, message, path=None, cell=None, line=None, text='', column=None):
-        self.message, self.path, self.cell, self.line, self.text, self.column = message, path, cell, line, text, column
-
-    def __str__(self):
-        place = [str(self.path)] if self.path else []
-        where = f'cell {self.cell}' + (f', line {self.line}' if self.line else '') if self.cell else ''
-        lines = [': '.join([*place, *([where] if where else []), self.message])]
-        if self.text: lines += ['    ' + self.text.strip('\r\n')]
-        if self.text and self.column is not None: lines += ['    ' + ' ' * self.column + '^']
-        return '\n'.join(lines)
+NAME = r'([0-9]+)([a-z]?)(?:_.*)?'
+DIRECTIVE = r'(?i)[ \t]*#[ \t]*\|?[ \t]*export[ \t]*'
+COMMENT = r'[ \t]*#'
+MAGIC = r'[ \t]*([\w., ]+=[ \t]*)?(%|!|\?|[\w.]+\?{1,2}\s*$)'
+CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
+HEADER = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'
+PLACE = r'# %% (.+) export ([1-9][0-9]{0,8})'
+NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
 
 class Refused(Exception):
-    "Nothing was written, because of `problems`."
-    def __init__(self, problems):
-        self.problems = problems
-        super().__init__('\n'.join(map(str, problems)))
-
-def order_of(name):
-    "The place of `05`, `05a` or `05a_title` in reading order, as (5, 'a'); None where the name has no number."
-    match = NAME.fullmatch(name)
-    return (int(match[1]), match[2]) if match else None
+    "Nothing was written, because of problems, which are its `args`: messages that begin with notebook, cell and line."
+    def __str__(self): return '\n'.join(self.args)
 
 
 # Read: bytes -> cells
 
-def read(path, shown):
-    "The cells of a notebook as (type, source) pairs. Raises Problem."
-    def wrong(message, cell=None): raise Problem(message, shown, cell)
-    try: text = path.read_bytes().decode('utf-8-sig')
-    except UnicodeDecodeError as e: wrong(f'not UTF-8: byte {e.start} is {e.object[e.start]:#04x}')
-    except OSError as e: wrong(f'cannot be read: {e.strerror}')
-    try: notebook = json.loads(text)
-    except RecursionError: wrong('nested too deeply')
-    except ValueError as e:
-        if CONFLICT.search(text): wrong('has the conflict markers of an unfinished merge')
-        wrong('is empty' if not text.strip() else f'not JSON, or cut off: {e}')
-    if not isinstance(notebook, dict) or not isinstance(notebook.get('cells', []), list): wrong('not a notebook')
-    version = notebook.get('nbformat')
-    if version != 4: wrong(f'has nbformat {version!r}, only 4 can be read: open it in Jupyter and save it')
-    if 'cells' not in notebook: wrong('not a notebook: it has no cells')
-    return [cell_source(cell, number, wrong) for number, cell in enumerate(notebook['cells'], 1)]
+class Cell:
+    """A cell of the notebook `shown`; its number counts from 1, as Jupyter shows them. An exported one has its `code`,
+    the source without the line of index `directive`, and `start`, the line of the module's body where that begins."""
+    code = directive = start = None
 
-def cell_source(cell, number, wrong):
-    "The (type, source) of one cell of the JSON."
-    if not isinstance(cell, dict) or not isinstance(cell.get('cell_type'), str): wrong('not a cell', number)
-    source = cell.get('source', '')
-    try: source = ''.join(source) if isinstance(source, list) else source + ''
-    except TypeError: wrong('source is neither a text nor a list of texts', number)
-    if '\r' in source: source = source.replace('\r\n', '\n').replace('\r', '\n')
-    if cell['cell_type'] != 'code' and '<<<<<<< ' in source and CONFLICT.search(source):
-        wrong('has the conflict markers of an unfinished merge', number)
-    return cell['cell_type'], source
+    def __init__(self, shown, number, raw):
+        "Takes the type and the source from the notebook's JSON. Raises Refused where that is no cell."
+        self.shown, self.number, self.kind = shown, number, raw.get('cell_type') if isinstance(raw, dict) else None
+        if not isinstance(self.kind, str): raise Refused(self.problem('not a cell'))
+        source = raw.get('source', '')
+        try: source = ''.join(source) if isinstance(source, list) else source + ''
+        except TypeError: raise Refused(self.problem('source is neither a text nor a list of texts'))
+        self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
+        if '<<<<<<< ' in source and self.kind != 'code' and re.search(CONFLICT, self.source):
+            raise Refused(self.problem('has the conflict markers of an unfinished merge'))
+
+    def line(self, line):
+        "The line of the source for a line of the code; both count from 1."
+        return line + (line > self.directive)
+
+    def problem(self, message, line=None, column=None):
+        "The message with its place, and for a line of the source that line, with a caret under the column (from 0)."
+        if not line: return f'{self.shown}: cell {self.number}: {message}'
+        text = ''.join(self.source.split('\n')[line - 1:line])
+        caret = '' if column is None else '\n    ' + re.sub(r'[^\t]', ' ', text[:column]) + '^'
+        return f'{self.shown}: cell {self.number}, line {line}: {message}' + (f'\n    {text}{caret}' if text else '')
+
+def read(path, shown):
+    "The cells of a notebook. Raises Refused."
+    try: return cells_of(path.read_bytes(), shown)
+    except OSError as e: raise Refused(f'{shown}: cannot be read: {e.strerror}')
+
+def cells_of(data, shown):
+    "The cells of the bytes of a notebook. Raises Refused."
+    def refuse(message): raise Refused(f'{shown}: {message}')
+    try: notebook = json.loads(text := data.decode('utf-8-sig'))
+    except UnicodeDecodeError as e: refuse(f'not UTF-8: byte {e.start} is {e.object[e.start]:#04x}')
+    except RecursionError: refuse('nested too deeply')
+    except ValueError as e:
+        if re.search(CONFLICT, text): refuse('has the conflict markers of an unfinished merge')
+        refuse(f'not JSON, or cut off: {e}' if text.strip() else 'is empty')
+    if not isinstance(notebook, dict): refuse('not a notebook')
+    version, cells = notebook.get('nbformat'), notebook.get('cells')
+    if not isinstance(version, int): version = None
+    if version != 4: refuse(f'has nbformat {version}, only 4 can be read: open it in Jupyter and save it')
+    if not isinstance(cells, list): refuse('not a notebook: it has no cells')
+    return [Cell(shown, number, cell) for number, cell in enumerate(cells, 1)]
 
 
 # Select: cells -> exported cells
 
-class Cell:
-    "An exported cell: its number among all cells, its text without the directive, and the line the directive was on."
-    def __init__(self, number, text, directive): self.number, self.text, self.directive = number, text, directive
+def select(cells):
+    "(the exported cells, which are given their code; a problem for each directive that is almost right)."
+    problems = []
+    for cell in cells:
+        if '#' not in cell.source: continue
+        lines = cell.source.split('\n')
+        top = next((i for i, line in enumerate(lines) if line.strip() and not re.match(COMMENT, line)), len(lines))
+        marks = [i for i, line in enumerate(lines) if '#' in line and re.fullmatch(DIRECTIVE, line)]
+        if marks and marks[0] < top and cell.kind == 'code':
+            code = '\n'.join(lines[:marks[0]] + lines[marks[0] + 1:])
+            if code.strip(): cell.code, cell.directive = code, marks[0]
+        problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, marks, top)]
+    return [cell for cell in cells if cell.code], problems
 
-    def line(self, line):
-        "The line in the notebook's cell of a line of the text; both count from 1."
-        return line + (line >= self.directive)
-
-def select(cells, shown):
-    "The exported cells, and a Problem for each directive that is almost right."
-    exported, problems = [], []
-    for number, (kind, source) in enumerate(cells, 1):
-        if '#' not in source: continue
-        lines = source.split('\n')
-        at = directive(lines) if kind == 'code' else None
-        if at is not None:
-            text = '\n'.join(lines[:at] + lines[at + 1:])
-            if text.strip(): exported.append(Cell(number, text, at + 1))
-        problems += [Problem(message, shown, number, i + 1, lines[i]) for i, message in misses(kind, lines, at)]
-    return exported, problems
-
-def directive(lines):
-    "The index of the directive among the leading comments and blank lines, or None."
-    for i, line in enumerate(lines):
-        if DIRECTIVE.fullmatch(line): return i
-        if line.strip() and not COMMENT.match(line): return None
-
-def misses(kind, lines, at):
-    "(index, message) of each line that looks like a directive and is none."
-    body = next((i for i, line in enumerate(lines) if line.strip() and not COMMENT.match(line)), len(lines))
-    fenced = False
-    for i, line in enumerate(lines):
-        if line.lstrip().startswith(('```', '~~~')): fenced = not fenced
-        if i == at or '#' not in line: continue
+def misses(kind, lines, marks, top):
+    "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
+    for i in marks:
         if kind != 'code':
-            if not fenced and DIRECTIVE.fullmatch(line) and not re.match(r'# +E', line):
-                yield i, f'a directive in a {kind} cell exports nothing'
-        elif DIRECTIVE.fullmatch(line) and is_comment(lines, i):
-            if at is not None and i < body: yield i, 'a second directive'
-            elif lines[body].lstrip().startswith('%%'):
-                yield i, f'a cell with {lines[body].split()[0]} cannot be exported'
-            else: yield i, 'the directive must stand above the first line of code'
-        elif i < body and near_miss(line): yield i, f'is this meant to be #export? {line.strip()!r} is not understood'
+            fenced = sum(line.lstrip().startswith(('```', '~~~')) for line in lines[:i]) % 2
+            if not fenced and not lines[i].startswith('# E'): yield i, f'a directive in a {kind} cell exports nothing'
+        elif i < top:
+            if i != marks[0]: yield i, 'a second directive'
+        elif lines[top].lstrip().startswith('%%'): yield i, f'a cell with {lines[top].split()[0]} cannot be exported'
+        elif is_comment(lines, i): yield i, 'the directive must stand above the first line of code'
+    for i, line in enumerate(lines[:top] if kind == 'code' else []):
+        if i not in marks and near_miss(line): yield i, f'{line.strip()!r} is unknown: is it meant to be #export?'
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
     import io, tokenize
-    try:
-        for token in tokenize.generate_tokens(io.StringIO('\n'.join(lines)).readline):
-            if token.type == tokenize.COMMENT and token.start[0] == index + 1: return True
+    try: tokens = [*tokenize.generate_tokens(io.StringIO('\n'.join(lines)).readline)]
     except (tokenize.TokenError, SyntaxError): return True
-    return False
+    return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
 
 def near_miss(line):
-    "Whether a comment is a misspelt directive, or one with more behind it, rather than a sentence."
-    import difflib
-    rest = COMMENT.match(line)['rest']
+    "Whether a line above the code is a misspelt directive, or one with more behind it, rather than a sentence."
+    rest = re.sub(COMMENT, '', line, count=1)
     first, *more = rest.lstrip(' |\t').split() or ['']
-    if not 4 <= len(first) <= 8 or difflib.SequenceMatcher(None, first.lower(), 'export').ratio() < .7: return False
+    if not 4 <= len(first) <= 8: return False
+    import difflib
+    if difflib.SequenceMatcher(None, first.lower(), 'export').ratio() < .7: return False
     tight = not rest.startswith((' ', '\t')) or rest.lstrip().startswith('|')
     return tight or not more or (first.lower() == 'export' and len(more) == 1)
 
 
 # Check: exported cells -> a module's text, if it can be one
 
+def numbered(stem):
+    "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
+    match = re.fullmatch(NAME, stem)
+    return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
+
 class Module:
-    "What one notebook exports: `name` (nb_02), `order`, `cells`, and after `assemble` its `body` and `names`."
-    def __init__(self, path, shown, cells):
-        self.path, self.shown, self.cells, self.body, self.names = path, shown, cells, '', None
-        self.order = order_of(path.stem)
-        self.name = 'nb_' + ''.join(NAME.fullmatch(path.stem).groups())
+    "What a notebook's `cells` export: its `name` and `order`; once checked, its `body`, `text` and `names`."
+    def __init__(self, shown, cells, exported):
+        self.shown, self.cells, self.exported, self.names = shown, cells, exported, None
+        self.name, self.order = numbered(Path(shown).stem)
 
-    def problem(self, message, cell=None, line=None, column=None):
-        "A Problem at a line of an exported cell's text."
-        if cell is None: return Problem(message, self.shown)
-        lines = cell.text.split('\n')
-        text = lines[line - 1] if line and line <= len(lines) else ''
-        return Problem(message, self.shown, cell.number, line and cell.line(line), text, column)
+    def problem(self, message, line, column):
+        "A problem at a line of the body and a column that counts bytes, as in syntax trees."
+        cell = [cell for cell in self.exported if cell.start <= line][-1]
+        before = self.body.split('\n')[line - 1].encode()[:column].decode('utf-8', 'ignore')
+        return cell.problem(message, cell.line(line - cell.start + 1), len(before))
 
-    def locate(self, line):
-        "The exported cell and the line of its text for a line of the body."
-        start, cell = max((start, i) for i, start in enumerate(self.starts) if start <= line)
-        return self.cells[cell], line - start + 1
+def convert(cells, shown, out):
+    "(the module that cells make, None where they export nothing; the problems)."
+    exported, problems = select(cells)
+    if not exported: return None, problems
+    module = Module(shown, cells, exported)
+    if not module.name:
+        return None, [*problems, f'{shown}: exports cells, but its name has no number, unlike 02_title.ipynb']
+    problems += assemble(module) or check(module, standing(out/f'{module.name}.py')[1], out.name)
+    return module, problems
 
-def check(module, cell):
-    "What keeps a cell from standing alone in a module, as a Problem that says what to do; None where nothing does."
-    if '\0' in cell.text: return module.problem('contains a NUL character', cell)
-    try: compile(cell.text, module.name, 'exec', dont_inherit=True)
-    except UnicodeEncodeError: return module.problem('contains half of a character, which no file can hold', cell)
-    except (SyntaxError, RecursionError, MemoryError, ValueError) as e:
-        message, line = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}', getattr(e, 'lineno', None)
-        lines = dict(enumerate(cell.text.split('\n'), 1))
-        if MAGIC.match(lines.get(line or 1, '')):
-            message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
-        return module.problem(message, cell, line, max(0, (getattr(e, 'offset', 1) or 1) - 1))
+def assemble(module):
+    "Joins the exported cells, with `from __future__` lines on top; returns the problems."
+    shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', module.shown)      # what no comment may hold
+    future, codes, problems = [], [], []
+    for cell in module.exported:
+        lines = cell.code.split('\n')
+        problems += lift(cell, lines, future)
+        codes.append('\n'.join(lines).rstrip('\n'))
+    body = '\n'.join([*dict.fromkeys(future), '\n\n']) if future else ''
+    for ordinal, (cell, code) in enumerate(zip(module.exported, codes), 1):
+        body += f'# %% {shown} export {ordinal}\n'
+        cell.start = body.count('\n') + 1
+        body += code + '\n\n\n'
+    module.body = body.rstrip('\n') + '\n'
+    advice = 'Do not edit: change the notebook, then run notebook2script.py.'
+    module.text = f'# Generated from {shown}\n# {advice} {digest(module.body)}\n\n{module.body}'
+    return problems
 
-def assemble(module, old=''):
-    """Joins the cells into `body`, with `from __future__` lines on top; returns the problems. Where that gives `old`,
-    the text that the module's file has now, each of the cells was found right when it was written."""
-    problems, future, texts = [], [], []
-    for cell in module.cells:
-        lines = cell.text.split('\n')
-        try: future += lifted(module, cell, lines)
-        except Problem as problem: problems.append(problem)
-        except (SyntaxError, RecursionError, MemoryError, ValueError): pass     # check says more
-        texts.append('\n'.join(lines).rstrip('\n'))
-    text, module.starts = '\n'.join([*dict.fromkeys(future), '\n\n']) if future else '', []
-    for ordinal, code in enumerate(texts, 1):
-        text += f'# %% {module.shown.as_posix()} export {ordinal}\n'
-        module.starts.append(text.count('\n') + 1)
-        text += code + '\n\n\n'
-    module.body = text.rstrip('\n') + '\n'
-    if old != with_header(module): problems += filter(None, (check(module, cell) for cell in module.cells))
-    return problems or compiles(module)
-
-def lifted(module, cell, lines):
-    "The `from __future__` statements of a cell, which are blanked in `lines`."
-    if '__future__' not in cell.text: return []
-    tree, found = ast.parse(cell.text), []
-    for node in tree.body:
+def lift(cell, lines, future):
+    "Moves the `from __future__` statements of a cell from `lines` to `future`; gives the problems."
+    if '__future__' not in cell.code: return
+    import ast
+    try: statements = ast.parse(cell.code).body
+    except NO_PROGRAM: return                                          # check says more
+    for node in statements:
         if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
         taken = range(node.lineno, node.end_lineno + 1)
-        if any(other is not node and {other.lineno, other.end_lineno} & set(taken) for other in tree.body):
-            raise module.problem('put `from __future__` on a line of its own', cell, node.lineno, node.col_offset)
+        if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
+            yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
         for line in taken: lines[line - 1] = ''
-        found.append(ast.unparse(node))
-    return found
+        future.append(ast.unparse(node))
 
-def compiles(module):
-    "Compiles the body; returns the problems and keeps the names that it binds and reads."
-    try: module.names = bindings(module.body)
-    except (SyntaxError, RecursionError, ValueError, MemoryError) as e:
-        line = getattr(e, 'lineno', None)
-        if not line or line < module.starts[0]: return [module.problem(str(e))]
-        cell, line = module.locate(line)
-        return [module.problem(e.msg, cell, line, max(0, (e.offset or 1) - 1))]
-    return []
+def digest(body):
+    "What the header says of the body, so that an edit shows."
+    import hashlib
+    return hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
+
+def check(module, old, package):
+    """The problems of cells that do not stand alone, else of the whole; keeps the names that it binds and reads. Where
+    its file has this very text already (`old`), each cell was found right when that was written."""
+    problems = [] if old == module.text else [*filter(None, map(check_alone, module.exported))]
+    try: module.names = None if problems else bindings(module.body, package)
+    except NO_PROGRAM as e:
+        line = getattr(e, 'lineno', None) or 0
+        if line < module.exported[0].start: return [f'{module.shown}: {e}']
+        return [module.problem(e.msg, line, max(0, (e.offset or 1) - 1))]
+    return problems
+
+def check_alone(cell):
+    "What keeps a cell from standing alone in a module, as a problem that says what to do; None where nothing does."
+    if '\0' in cell.code: return cell.problem('contains a NUL character')
+    try: compile(cell.code, 'cell', 'exec', dont_inherit=True)
+    except UnicodeEncodeError: return cell.problem('contains half of a character, which no file can hold')
+    except NO_PROGRAM as e:
+        line, offset = getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1
+        message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
+        if re.match(MAGIC, ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])):
+            message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+        return cell.problem(message, line and cell.line(line), max(0, offset - 1))
 
 
 # Names: does everything that a module reads exist?
 
-ALWAYS = set(dir(builtins)) | set("""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
-    __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split())
-WRITERS = {'globals', 'exec', 'vars', 'locals', '_convert_', '_convert', 'global_enum', 'modules'}
+ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
+    __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
+
+@lru_cache(999)
+def bindings(text, package):
+    "(names bound at module level, names read from there by any scope, modules imported with a star)."
+    import _symtable as table                       # what symtable wraps: its objects would cost more than the parsing
+    top = table.symtable(text, 'module', 'exec')
+    bound, read, scopes, explicit = set(), set(), [top], table.GLOBAL_EXPLICIT
+    for scope in scopes:
+        scopes += scope.children
+        binds = table.DEF_BOUND | (table.DEF_GLOBAL if scope is top else 0)      # := in a comprehension binds here
+        for name, flags in scope.symbols.items():
+            kind = flags >> table.SCOPE_OFF & table.SCOPE_MASK
+            if flags & table.USE and (scope is top or kind in (table.GLOBAL_IMPLICIT, explicit)): read.add(name)
+            if flags & binds and (scope is top or kind == explicit): bound.add(name)
+    starred = re.search(r'import\s*\*', text) and [base for _, base, names in imports(text, package) if '*' in names]
+    return bound, read, starred or []
+
+def imports(text, package):
+    "(node, full name of the module, names taken from it) of each import in the text of a module of `package`."
+    import ast
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import): yield from ((node, alias.name, []) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            above = package.rsplit('.', node.level - 1)[:1] if node.level else []
+            yield node, '.'.join([*above, *filter(None, [node.module])]), [alias.name for alias in node.names]
 
 class Names:
-    "What modules bind and read, by their text; `sources` maps the modules being exported, by dotted name, to theirs."
-    def __init__(self, package, out, sources):
-        self.package, self.out, self.sources, self.seen = package, out, sources, {}
+    "The names that star imports give, by the text of modules: those of this run, those in `out`, those installed."
+    def __init__(self, modules, out):
+        self.out, self.texts, self.known = out, {f'{out.name}.{m.name}': m.body for m in modules}, {}
 
-    def missing(self, bound, read, stars):
-        "The names that a module reads and nothing binds; empty where that cannot be known."
-        if not read - bound - ALWAYS: return set()
-        for star in stars:
-            names = self.public(star)
-            if names is None: return set()
-            bound = bound | names
-        return read - bound - ALWAYS
+    def bound(self, names):
+        "What `names`, given by `bindings`, bind, star imports included; None where that cannot be known."
+        given = [self.public(star) for star in names[2]]
+        return None if None in given else names[0].union(*given)
 
-    def public(self, dotted, depth=0):
+    def public(self, dotted):
         "The names that `from dotted import *` binds, or None where its source does not tell."
-        if dotted not in self.seen:
-            self.seen[dotted] = set()                                  # a circle adds nothing
-            text = self.source(dotted)
-            self.seen[dotted] = None if text is None else self.exports(text)
-        return self.seen[dotted]
-
-    def exports(self, text):
-        "What a star import takes from a module: `__all__` where it is literal, else every name without an underscore."
-        try: listed, (bound, _, stars) = literal_all(ast.parse(text)), bindings(text)
-        except (SyntaxError, ValueError, RecursionError): return None
-        if listed is not None: return listed
-        for star in stars:
-            names = self.public(star)
-            if names is None: return None
-            bound = bound | names
-        return None if '__all__' in bound else {name for name in bound if not name.startswith('_')}
+        if dotted in self.known: return self.known[dotted]
+        import ast
+        found = self.known[dotted] = set()                             # a circle adds nothing
+        try:
+            text, package = self.source(dotted)
+            names, nodes = bindings(text, package), [*ast.walk(ast.parse(text))]
+            start = dotted + '.'                                       # a package holds the modules that it imports
+            parts = {m[len(start):].split('.')[0] for _, m, _ in imports(text, package) if m.startswith(start)}
+            if '__all__' in names[0]: found = literal_all(nodes)
+            elif any(map(writes_globals, nodes)): found = None
+            else: found = {name for name in self.bound(names) | parts if not name.startswith('_')}
+        except Exception: found = None                                 # no source, or whatever a finder raises
+        self.known[dotted] = found
+        return found
 
     def source(self, dotted):
-        "The text of a module: one being exported, one exported before, or one that is installed; never imported."
-        if dotted.startswith('.'): dotted = f'{self.package}.{dotted.lstrip(".")}'
-        if dotted in self.sources: return self.sources[dotted]
-        if dotted.startswith(self.package + '.'):
-            try: return (self.out/f'{dotted.split(".")[-1]}.py').read_text('utf-8')
-            except (OSError, ValueError): return None
+        "(text, package) of a module, which is found and never imported."
         from importlib.machinery import PathFinder
-        path, dotted = None, os.path.__name__ if dotted == 'os.path' else dotted
-        for i, part in enumerate(dotted.split('.')):
-            spec = PathFinder.find_spec('.'.join(dotted.split('.')[:i + 1]), path)
-            if spec is None: return None
-            path = spec.submodule_search_locations
-        try: return Path(spec.origin).read_text('utf-8') if spec.origin and spec.origin.endswith('.py') else None
-        except (OSError, ValueError): return None
+        if dotted in self.texts: return self.texts[dotted], self.out.name
+        first, *rest = (os.path.__name__ if dotted == 'os.path' else dotted).split('.')
+        if first == self.out.name: return self.out.joinpath(*rest).with_suffix('.py').read_text('utf-8'), first
+        spec = PathFinder.find_spec(first)
+        for part in rest: spec = PathFinder.find_spec(f'{spec.name}.{part}', spec.submodule_search_locations)
+        return Path(spec.origin).read_text('utf-8'), spec.parent
 
-def bindings(text):
-    "(names bound at module level, names read from there by any scope, modules imported with a star)."
-    import symtable
-    bound, read, scopes = set(), set(), [symtable.symtable(text, 'module', 'exec')]
-    for scope in scopes:
-        if scope.get_type() == 'annotation': continue
-        scopes += scope.get_children()
-        if scope.get_type() == 'function': read.update(scope.get_globals()); continue
-        for symbol in scope.get_symbols():
-            binds = symbol.is_assigned() or symbol.is_imported()
-            if binds and (scope is scopes[0] or symbol.is_declared_global()): bound.add(symbol.get_name())
-            if symbol.is_referenced() and (scope is scopes[0] or symbol.is_global()): read.add(symbol.get_name())
-    for scope in scopes:                           # global x; x = 1 in a function: looked for only where it matters
-        for name in (read - bound - ALWAYS).intersection(scope.get_identifiers()):
-            symbol = scope.lookup(name)
-            if symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported()): bound.add(name)
-    if not re.search(r'\bimport\s*\*', text): return bound, read, []
-    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
-    return bound, read, ['.' * node.level + (node.module or '') for node in nodes if node.names[0].name == '*']
-
-def literal_all(tree):
+def literal_all(nodes):
     "The names of `__all__` where all that makes it is literal, else None."
-    names, found = set(), False
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AugAssign)):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id == '__all__':
-                try: names, found = names | set(ast.literal_eval(node.value)), True
-                except (ValueError, TypeError): return None
-        if isinstance(node, ast.Attribute) and getattr(node.value, 'id', None) == '__all__': return None
-    return names if found else None
+    import ast
+    names, others = set(), 0
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name('__all__')]) | ast.AugAssign(target=ast.Name('__all__')):
+                names, others = names | {*ast.literal_eval(node.value)}, others - 1
+            case ast.Name('__all__'): others += 1
+    return names if names and not others else None
 
-def missing_names(module, names, cells):
-    "A Problem for each name that the module reads and does not have, with where an unexported cell sets it."
-    missing = names.missing(*module.names)
-    tree = ast.parse(module.body) if missing else None
-    if not missing or writes_globals(tree): return []
-    excused, first = set(), {}
-    for node in ast.walk(tree):
-        if may_lack_names(node): excused |= {id(n) for part in node.body for n in ast.walk(part)}
-        if isinstance(node, ast.Name) and node.id in missing and id(node) not in excused:
-            first[node.id] = min(first.get(node.id, (node.lineno, node.col_offset)), (node.lineno, node.col_offset))
-    return [missing_name(module, name, *first[name], cells) for name in sorted(first, key=first.get)]
+def missing_names(module, names):
+    "A problem for each name that the module reads and does not have, with where an unexported cell sets it."
+    bound, read, _ = module.names
+    if read <= bound | ALWAYS or (bound := names.bound(module.names)) is None: return
+    import ast
+    nodes, missing, first = [*ast.walk(ast.parse(module.body))], read - bound - ALWAYS, {}
+    if not missing or any(map(writes_globals, nodes)): return
+    excused = {n for node in nodes if may_lack_names(node) for part in node.body for n in ast.walk(part)}
+    found = [node for node in nodes if isinstance(node, ast.Name) and node.id in missing and node not in excused]
+    for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)): first.setdefault(node.id, node)
+    for name, node in first.items():
+        yield module.problem(f'`{name}` is set {setter(module, name)}', node.lineno, node.col_offset)
 
-def writes_globals(tree):
-    "Whether a module may bind names in ways that its text does not show."
-    return any((node.id if isinstance(node, ast.Name) else node.attr) in WRITERS
-               for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute)))
+def writes_globals(node):
+    "Whether a node of the syntax tree may bind names of the module that its text does not show."
+    import ast
+    match node:
+        case ast.Call(ast.Name('exec'), [_]) | ast.Attribute(ast.Name('sys'), 'modules'): return True
+        case ast.Name('globals' | 'global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return True
 
 def may_lack_names(node):
     "Whether the body of a statement is meant for a missing name: try … except NameError, if sys.version_info …"
-    if isinstance(node, ast.If): return 'version_info' in ast.dump(node.test) or 'TYPE_CHECKING' in ast.dump(node.test)
-    if not isinstance(node, ast.Try): return False
-    caught = [ast.dump(handler.type) if handler.type else "'Exception'" for handler in node.handlers]
-    return any(re.search("'(NameError|Exception|BaseException)'", text) for text in caught)
+    import ast
+    match node:
+        case ast.If(): parts, words = [node.test], {'version_info'}
+        case ast.Try():
+            parts, words = [h.type or ast.Name('Exception') for h in node.handlers], {'NameError', 'Exception'}
+        case _: return False
+    return any({getattr(n, 'id', ''), getattr(n, 'attr', '')} & words for part in parts for n in ast.walk(part))
 
-def missing_name(module, name, line, column, cells):
-    "The Problem of one missing name."
-    cell, line = module.locate(line)
-    exported = {cell.number for cell in module.cells}
-    sets = re.compile(rf'^(?:[\w, ]*\b{name}\b[^=\n]*=(?!=)|(def|class) {name}\b|.*\bimport\b.*\b{name}\b'
-                      rf'|for .*\b{name}\b.* in )', re.M)
-    others = ((i, source) for i, (kind, source) in enumerate(cells, 1) if kind == 'code' and i not in exported)
-    at = next((i for i, source in others if sets.search(source)), None)
-    hint = f'is set in cell {at}, which is not exported' if at else 'is set nowhere'
-    return module.problem(f'`{name}` {hint}', cell, line, column)
+def setter(module, name):
+    "The cell that sets a name, in words."
+    for cell in module.cells:
+        if cell.kind != 'code' or cell.code or name not in cell.source: continue
+        try: found = name in bindings(re.sub(r'(?m)^([ \t]*)[%!].*', r'\1pass', cell.source), '')[0]
+        except NO_PROGRAM: continue
+        if found: return f'in cell {cell.number}, which is not exported'
+    return 'nowhere'
 
 def import_problems(module, package, orders):
-    "A Problem for each import of a module of ours that does not exist, or does not come before the importer."
-    problems, named = [], set(re.findall(r'\bnb_\d+[a-z]?\b', module.body))
-    if all(name in orders and orders[name] < module.order for name in named): return []
-    for node in ast.walk(ast.parse(module.body)):
-        for dotted in imported(node, package):
-            name = dotted.split('.')[1]
-            if name not in orders: message = f'{package}.{name} does not exist'
-            elif name == module.name: message = f'{package}.{name} imports itself, in a circle'
-            elif orders[name] > module.order:
-                message = f'{package}.{name} comes later; only earlier ones can be imported'
+    "A problem for each import of a module of ours that does not exist, or does not come before the importer."
+    if all(orders.get(n, module.order) < module.order for n in re.findall('nb_[0-9]+[a-z]?', module.body)): return
+    for node, base, names in imports(module.body, package):
+        dotted = ' '.join(f'{base}.{name}' for name in names) if base == package else base
+        for name in re.findall(rf'(?<!\S){re.escape(package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
+            if name not in orders: message = 'does not exist'
+            elif name == module.name: message = 'imports itself, in a circle'
+            elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
-            problems.append(module.problem(message, *module.locate(node.lineno), node.col_offset))
-    return problems
-
-def imported(node, package):
-    "The dotted names of our modules that an import statement names."
-    if isinstance(node, ast.Import): names = [alias.name for alias in node.names]
-    elif not isinstance(node, ast.ImportFrom): names = []
-    else:
-        base = ('.'.join(filter(None, [package, node.module])) if node.level else node.module) or ''
-        names = [f'{base}.{alias.name}' for alias in node.names] if base == package else [base]
-    return [name for name in names if re.fullmatch(rf'{re.escape(package)}\.nb_\d+[a-z]?(\..*)?', name)]
+            yield module.problem(f'{package}.{name} {message}', node.lineno, node.col_offset)
 
 
 # Plan: modules -> what to write
 
+OURS, EDITED = 'out of date', 'edited by hand'
+OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
+              'foreign': 'was not generated, so it is not overwritten',
+              EDITED: 'was edited by hand; put the change into the notebook, or use --force:'}
+
 class Result:
-    """What an export did: the paths `written`, `unchanged`, `removed`, and `orphans`, whose notebook is gone; for those
-    written, `states` (missing, out of date, edited by hand) and `diffs`; `problems` that did not stop it; `seconds`."""
+    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
+    `changes`, of those written (what the file was: missing, out of date or edited by hand; old text; new text);
+    `orphans`, whose notebook is gone, and what they are; `problems` that did not stop it; `seconds`."""
     def __init__(self):
-        self.written, self.unchanged, self.removed, self.orphans, self.problems = [], [], [], [], []
-        self.states, self.diffs, self.seconds = {}, {}, 0.
+        self.written, self.unchanged, self.removed, self.problems, self.changes, self.orphans = [], [], [], [], {}, {}
 
-def digest(body):
-    import hashlib
-    return hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
-
-def with_header(module):
-    "The whole text of the module's file."
-    command = 'Do not edit: change the notebook, then run notebook2script.py.'
-    return f'{MARK}{module.shown.as_posix()}\n# {command} {digest(module.body)}\n\n{module.body}'
-
-def text_of(path):
-    "What a file holds as text; empty where there is none."
-    try: return path.read_bytes().decode('utf-8', 'replace')
-    except OSError: return ''
-
-def ours(text): return text.startswith(MARK)
-
-def edited(text):
-    "Whether somebody has changed a generated module by hand since it was written."
-    head, _, body = text.partition('\n\n')
-    found = HASH.search(head)
-    return not found or found[1] != digest(body)
+def standing(path):
+    "(state, text) of what stands in the place of a module."
+    if path.is_symlink(): return 'a link', ''
+    try: text = path.read_bytes().decode('utf-8', 'replace')
+    except FileNotFoundError: return 'missing', ''
+    header = re.match(HEADER, plain := text.replace('\r\n', '\n'))
+    if not header: return 'foreign', text
+    return OURS if header[1] == digest(plain[header.end():]) else EDITED, text
 
 def difference(old, new, path):
+    "The lines that differ, as `diff -u` shows them."
     import difflib
-    names = f'{path} (now)', f'{path} (from the notebook)'
-    return ''.join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), *names, n=1))
+    old, new = old.replace('\r\n', '\n').splitlines(True), new.splitlines(True)
+    return ''.join(difflib.unified_diff(old, new, f'{path} (now)', f'{path} (from the notebook)', n=1))
 
-def plan(module, target, force):
-    "(text of the module, how the file differs, or None when it does not). Raises Problem when it must not be touched."
-    text = with_header(module)
-    if target.is_symlink(): raise Problem(f'{target} is a link, and nothing is written through a link', module.shown)
-    if not target.exists(): return text, 'missing', ''
-    old = text_of(target)
-    if old == text: return text, None, ''
-    old = old.replace('\r\n', '\n')
-    if not ours(old): raise Problem(f'{target} was not generated, so it is not overwritten', module.shown)
-    state, changes = 'edited by hand' if edited(old) else 'out of date', difference(old, text, target)
-    if state == 'edited by hand' and not force:
-        advice = f'{target} was edited by hand; put the change into the notebook, or use --force:'
-        raise Problem('\n    '.join([advice, *changes.splitlines()[2:12]]), module.shown)
-    return text, state, changes
+def plan(modules, out, force, whole):
+    "A Result that says what is to be written. Raises Refused."
+    result, problems = Result(), []
+    for module in modules:
+        path = out/f'{module.name}.py'
+        state, old = standing(path)
+        if old == module.text: result.unchanged.append(path); continue
+        result.changes[path] = state, old, module.text
+        if state in OBJECTIONS and not (force and state == EDITED):
+            lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
+            problems.append('\n    '.join([f'{module.shown}: {path} {OBJECTIONS[state]}', *lines]))
+    if problems: raise Refused(*problems)
+    result.written = [*result.changes]
+    for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
+        state, _ = standing(path)
+        if state in (OURS, EDITED): result.orphans[path] = state
+    return result
 
 
 # Write: all, or nothing
@@ -425,151 +402,99 @@ class Lock:
 
     def __enter__(self):
         while True:
-            self.file = open(self.path, 'a')
+            self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
             if os.name == 'nt':
                 import msvcrt
-                msvcrt.locking(self.file.fileno(), msvcrt.LK_LOCK, 1)
-                return
+                return msvcrt.locking(self.file, msvcrt.LK_LOCK, 1)
             import fcntl
             fcntl.flock(self.file, fcntl.LOCK_EX)
             try:
-                if os.stat(self.path).st_ino == os.fstat(self.file.fileno()).st_ino: return
+                if os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
             except FileNotFoundError: pass                             # its owner has just removed it
-            self.file.close()
+            os.close(self.file)
 
     def __exit__(self, *_):
         if os.name != 'nt': self.path.unlink(missing_ok=True)
-        self.file.close()
+        os.close(self.file)
 
-def write_all(files):
-    "Writes {path: bytes}: first all to temporary files, then each to its place in one step."
-    temporary = {path: path.with_name(f'.{path.name}.{os.getpid()}.tmp') for path in files}
-    try:
-        for path, data in files.items():
-            with open(temporary[path], 'wb') as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
-        for path in files: os.replace(temporary[path], path)
-    finally:
-        for path in temporary.values(): path.unlink(missing_ok=True)
+def write(modules, out, force, whole, prune):
+    "Plans again, now that nobody else writes; then all to temporary files, and each to its place in one step."
+    out.mkdir(parents=True, exist_ok=True)
+    with Lock(out):
+        result = plan(modules, out, force, whole)
+        temporary = {path: out/f'.{path.name}.tmp' for path in result.written}
+        try:
+            for path, (_, _, text) in result.changes.items():
+                temporary[path].unlink(missing_ok=True)                # it could be a link
+                temporary[path].write_bytes(text.encode())
+            for path in result.written:                                # after all writes, this costs the disk least
+                with open(temporary[path], 'rb+') as f: os.fsync(f.fileno())
+            for path in result.written: os.replace(temporary[path], path)
+        finally:
+            for leftover in out.glob('.nb_*.tmp'): leftover.unlink()   # of a run that was killed, too
+        result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
+        for path in result.removed: path.unlink()
+        result.orphans = {path: state for path, state in result.orphans.items() if path not in result.removed}
+    return result
 
 
 # All together
 
-def project(start=None):
-    "The first folder, from `start` upwards, that has a folder nbs/."
-    start = Path(start or '.').resolve()
-    return next((folder for folder in (start, *start.parents) if (folder/'nbs').is_dir()), start)
+def project():
+    "The first folder, from here upwards, that has a folder nbs/."
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder/'nbs').is_dir()), here)
 
 def collect(paths, root, last=None):
     "The notebooks that are named, or in the folders that are named; without names those of nbs/; up to number `last`."
-    found = []
+    found, problems = [], []
     for name in paths or [root/'nbs']:
-        path = Path(name)
-        if path.is_dir():
-            matches = [p for p in sorted(path.glob('*.ipynb'))
-                       if p.is_file() and not p.name.startswith(('.', '_', 'Untitled'))]
-        elif path.is_file(): matches = [path]
-        else: matches = sorted(path.parent.glob(path.name)) if any(c in path.name for c in '*?[') else []
-        if not matches and paths: raise Refused([Problem(f'{name}: no such notebook')])
-        found += [p.resolve() for p in matches]
-    return [p for p in dict.fromkeys(found) if not (last and order_of(p.stem)) or order_of(p.stem) <= last]
+        path = Path(os.path.abspath(name), '*.ipynb' if os.path.isdir(name) and Path(name).suffix != '.ipynb' else '')
+        matches = [p for p in path.parent.glob('*.ipynb') if p == path or fnmatch(p.name, path.name)]
+        if not matches and (paths or not os.path.isdir(name)): problems.append(f'{name}: no such notebook')
+        found += sorted(p for p in matches if p.is_file() and not p.name.startswith(('.', '_', 'Untitled')))
+    if problems: raise Refused(*problems)
+    return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
 
-def prepare(notebooks, root, out, problems):
-    "Reads, selects and assembles; returns [(module, cells)] of those that export something."
-    import warnings
-    modules = []
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', SyntaxWarning)            # Python gives it again when the module is imported
-        for path in notebooks:
-            shown = path.relative_to(root) if path.is_relative_to(root) else path
-            try: cells = read(path, shown)
-            except Problem as problem: problems.append(problem); continue
-            exported, misses = select(cells, shown)
-            problems += misses
-            if exported and not NAME.fullmatch(path.stem):
-                problems.append(Problem('exports cells, but its name has no number, unlike 02_title.ipynb', shown))
-            elif exported:
-                module = Module(path, shown, exported)
-                modules.append((module, cells))
-                problems += assemble(module, text_of(out/f'{module.name}.py'))
-    return sorted(modules, key=lambda pair: pair[0].order)
+def prepare(notebooks, root, out):
+    "(the modules of the notebooks in their order, the problems)."
+    modules, problems = {}, []
+    for path in notebooks:
+        shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        try: module, found = convert(read(path, shown), shown, out)
+        except Refused as e: module, found = None, e.args
+        problems += found
+        first = module and modules.setdefault(module.name, module)
+        if first is not module: problems.append(f'{shown}: gives {module.name}, as {first.shown} does')
+    return sorted(modules.values(), key=lambda module: module.order), problems
 
-def check_together(modules, root, out, package, problems):
-    "Two notebooks for one module, imports, names; returns the problems of names, which do not stop an export."
-    by_name, warnings = {}, []
-    for module, _ in modules:
-        first = by_name.setdefault(module.name, module)
-        if first is not module: problems.append(Problem(f'gives {module.name}, as {first.shown} does', module.shown))
-    stems = [path.stem[3:] for path in out.glob('nb_*.py')] + [path.stem for path in (root/'nbs').glob('*.ipynb')]
-    orders = {'nb_' + stem.split('_')[0]: order_of(stem) for stem in stems if order_of(stem)}
-    orders |= {module.name: module.order for module, _ in modules}
-    names = Names(package, out, {f'{package}.{module.name}': module.body for module, _ in modules})
-    for module, cells in modules:
-        if module.names is None: continue
-        problems += import_problems(module, package, orders)
-        warnings += missing_names(module, names, cells)
-    return warnings
+def connect(modules, notebooks, root, out):
+    "(problems of imports, problems of names, which do not stop an export) of modules that were read together."
+    stems = [path.stem[3:] for path in out.glob('nb_*.py')]
+    stems += [path.stem for path in {*root.glob('nbs/*.ipynb')} - {*notebooks}]
+    orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
+    names, sound = Names(modules, out), [module for module in modules if module.names]
+    return ([problem for module in sound for problem in import_problems(module, out.name, orders)],
+            [problem for module in sound for problem in missing_names(module, names)])
 
 def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
-    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/); returns
-    a Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With `check` or
-    `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
-    start, root, problems = time.perf_counter(), Path(root).resolve() if root else project(), []
-    out = Path(out) if out else root/'exp'
-    if out.is_symlink(): raise Refused([Problem(f'{out} is a link, and nothing is written through a link')])
-    out, last = out.resolve(), order_of(up_to or '')
-    if up_to is not None and not last: raise Refused([Problem(f'--up-to {up_to}: wanted a number, such as 05 or 05a')])
-    modules = prepare(collect(paths, root, last), root, out, problems)
-    warnings = check_together(modules, root, out, out.name, problems)
-    if problems: raise Refused(problems)
-    whole = not paths and last is None
-    files, result = settle(modules, out, force or check or diff, whole)
-    if not check and not diff and (files or (prune and result.orphans)): result = act(modules, out, force, prune, whole)
-    result.problems, result.seconds = warnings, time.perf_counter() - start
-    return result
-
-def module_text(cells, name):
-    "The module that the (type, source) pairs `cells` of a notebook called `name` make. Raises Refused."
-    shown = Path('nbs', name + '.ipynb')
-    exported, problems = select(cells, shown)
-    if not exported: problems.append(Problem('exports nothing', shown))
-    elif not NAME.fullmatch(name): problems.append(Problem('its name has no number', shown))
-    else:
-        module = Module(shown, shown, exported)
-        problems += assemble(module)
-    if problems: raise Refused(problems)
-    return with_header(module)
-
-def settle(modules, out, force, whole):
-    "(what is to be written as {path: bytes}, Result). Raises Refused."
-    files, problems, result = {}, [], Result()
-    for module, _ in modules:
-        target = out/f'{module.name}.py'
-        try: text, state, changes = plan(module, target, force)
-        except Problem as problem: problems.append(problem); continue
-        if state is None: result.unchanged.append(target)
-        else: files[target] = text.encode()
-        if state: result.states[target], result.diffs[target] = state, changes or difference('', text, target)
-    if problems: raise Refused(problems)
-    result.written = list(files)
-    if whole:
-        kept = {f'{module.name}.py' for module, _ in modules}
-        others = (path for path in sorted(out.glob('nb_*.py')) if path.name not in kept and not path.is_symlink())
-        result.orphans = [path for path in others if ours(path.read_text('utf-8', 'replace'))]
-    return files, result
-
-def act(modules, out, force, prune, whole):
-    "Writes what is to be written, and removes orphans; returns the Result."
-    out.mkdir(parents=True, exist_ok=True)
-    with Lock(out):
-        for leftover in out.glob('.nb_*.tmp'): leftover.unlink(missing_ok=True)
-        files, result = settle(modules, out, force, whole)
-        write_all(files)
-        if prune:
-            for path in result.orphans: path.unlink()
-            result.removed, result.orphans = result.orphans, []
+    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/);
+    returns a Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With
+    `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
+    start, root, last = time.perf_counter(), Path(os.path.abspath(root or project())), numbered(up_to or '')[1]
+    out = Path(os.path.abspath(out or root/'exp'))
+    if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
+    if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
+    notebooks = collect(paths, root, last)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')                                # Python gives them again at the import
+        modules, problems = prepare(notebooks, root, out)
+        others, loose = connect(modules, notebooks, root, out)
+    if problems or others: raise Refused(*problems, *others)
+    whole, dry = not paths and not last, check or diff
+    result = plan(modules, out, force or dry, whole)
+    if not dry and (result.written or prune and result.orphans): result = write(modules, out, force, whole, prune)
+    result.problems, result.seconds = loose, time.perf_counter() - start
     return result
 
 
@@ -578,36 +503,33 @@ def act(modules, out, force, prune, whole):
 def where(place):
     "`nbs/07_x.ipynb, cell 12, line 3` for `exp/nb_07.py:41`, or None."
     name, _, number = place.rpartition(':')
-    try: lines = Path(name).read_text('utf-8').splitlines()
-    except (OSError, ValueError): return None
-    mark = next((i for i in range(min(int(number), len(lines)) - 1, -1, -1) if PLACE.match(lines[i])), None)
-    if mark is None: return None
-    notebook, ordinal = PLACE.match(lines[mark]).groups()
-    root = next((p for p in Path(name).resolve().parents if (p/notebook).exists()), None)
-    if root is None: return f'{notebook}, exported cell {ordinal}'
-    try: cells, _ = select(read(root/notebook, notebook), notebook)
-    except Problem as problem: return str(problem)
-    if int(ordinal) > len(cells): return f'{notebook}, exported cell {ordinal}'
-    cell = cells[int(ordinal) - 1]
-    line = max(1, min(int(number) - mark - 1, cell.text.count('\n') + 1))
+    try:
+        lines = Path(name).read_text('utf-8').split('\n')[:int(number)]
+        mark = [i for i, line in enumerate(lines) if re.fullmatch(PLACE, line)][-1]
+    except (OSError, ValueError, IndexError): return None
+    notebook, ordinal = re.fullmatch(PLACE, lines[mark]).groups()
+    try:
+        root = next(folder for folder in Path(os.path.abspath(name)).parents if (folder/notebook).is_file())
+        cell = select(read(root/notebook, notebook))[0][int(ordinal) - 1]
+    except Refused as e: return str(e)
+    except (StopIteration, IndexError): return f'{notebook}, exported cell {ordinal}'
+    line = max(1, min(len(lines) - mark - 1, cell.code.count('\n') + 1))
     return f'{notebook}, cell {cell.number}, line {cell.line(line)}'
 
 def trace(lines):
-    "A traceback, with the place in the notebook under each line that lies in a generated module."
+    "Prints a traceback, with the place in the notebook under each line that lies in a generated module."
     for line in lines:
-        yield line.rstrip('\n')
-        found = re.search(r'File "(.+nb_\w+\.py)", line (\d+)', line)
-        place = where(f'{found[1]}:{found[2]}') if found else None
-        if place: yield f'    {place}'
+        found = re.search(r'File "(.+nb_\w+\.py)", line ([0-9]+)', line)
+        place = found and where(f'{found[1]}:{found[2]}')
+        print(line.rstrip('\n') + (f'\n    {place}' if place else ''))
 
 def watch(args):
     "Exports whenever a notebook has been saved, until Ctrl-C."
-    def stamps(): return {path: (s.st_mtime_ns, s.st_size) for path, s in looks(args.notebooks)}
-    def looks(paths): return [(path, path.stat()) for path in collect(paths, root)]
-    root, seen, done = project(), {}, None
+    def stamp(path): return path, path.stat().st_mtime_ns, path.stat().st_size
+    seen, done = [], None
     try:
         while True:
-            try: now = stamps()
+            try: now = [*map(stamp, collect(args.notebooks, project()))]
             except (OSError, Refused): now = seen
             if now == seen and now != done:                            # nothing has moved since the last look
                 done = now
@@ -622,38 +544,30 @@ def run(args):
         result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune,
                         force=args.force, up_to=args.up_to)
     except Refused as e:
-        report(e.problems, 'nothing was written')
+        tell(*e.args, 'nothing was written')
         return 2
     except OSError as e:
-        print(f'the file system refused: {e}', file=sys.stderr)
+        tell(f'the file system refused: {e}')
         return 3
-    report(result.problems)
-    for path in result.orphans: print(f'{path}: its notebook is gone, or exports nothing (--prune)', file=sys.stderr)
-    if args.diff: print('\n'.join(result.diffs.values()), end='')
-    if args.check:
-        for path, state in result.states.items(): print(f'{path}: {state}', file=sys.stderr)
-    if not args.quiet: print(summary(result, args.check or args.diff))
+    tell(*result.problems)
+    for path, state in result.orphans.items():
+        tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
+    for path, (state, old, new) in result.changes.items():
+        if args.check: tell(f'{path}: {state}')
+        if args.diff: print(difference(old, new, path), end='')
+    written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
+    counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
+    if removed: counts += f', {removed} removed'
+    if not args.quiet: print(f'{written + unchanged} modules: {counts} ({result.seconds:.2f} s)')
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
-def summary(result, dry):
-    "The closing line."
-    written, unchanged = len(result.written), len(result.unchanged)
-    parts = [f'{written} {"to write" if dry else "written"}', f'{unchanged} unchanged']
-    if result.removed: parts.append(f'{len(result.removed)} removed')
-    return f'{written + unchanged} modules: {", ".join(parts)} ({result.seconds:.2f} s)'
-
-def report(problems, end=''):
-    "Prints problems to standard error, the first lines in red on a terminal."
-    red = sys.stderr.isatty() and 'NO_COLOR' not in os.environ
-    for problem in problems:
-        first, *rest = str(problem).split('\n')
-        print('\n'.join([f'\033[31m{first}\033[0m' if red else first, *rest]), file=sys.stderr)
-    if end: print(end, file=sys.stderr)
+def tell(*messages):
+    for message in messages: print(message, file=sys.stderr)
 
 def arguments():
     "The parser of the command line."
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=raw)
+    def layout(prog): return argparse.RawDescriptionHelpFormatter(prog, width=118)
+    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=layout)
     parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
     parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
     parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
@@ -664,22 +578,22 @@ def arguments():
                        'prune': 'remove generated modules whose notebook is gone',
                        'force': 'overwrite modules edited by hand',
                        'quiet': 'no closing line', 'allFiles': argparse.SUPPRESS}.items():
-        parser.add_argument(*(['-q'] if name == 'quiet' else []), f'--{name}', action='store_true', help=text)
+        parser.add_argument(*['-q'] * (name == 'quiet'), f'--{name}', action='store_true', help=text)
     return parser
 
 def main(argv=None):
     "The command line; returns the exit status."
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     args = arguments().parse_args(argv)
-    if args.where == '-':
-        for line in trace(sys.stdin): print(line)
-        return 0
-    if args.where:
-        place = where(args.where) if re.search(r':\d+$', args.where) else None
-        print(place or f'{args.where}: no line of a generated module', file=sys.stdout if place else sys.stderr)
-        return 0 if place else 2
-    return watch(args) if args.watch else run(args)
+    if args.watch: return watch(args)
+    if not args.where: return run(args)
+    if args.where == '-': trace(sys.stdin)
+    elif place := where(args.where): print(place)
+    else:
+        tell(f'{args.where}: no line of a generated module')
+        return 2
+    return 0
 
 
 if __name__ == '__main__': sys.exit(main())

@@ -4,6 +4,7 @@
   `jupyter lab --ServerApp.jpserver_extensions=notebook2script_jupyter=True`.
 - An exporter: `jupyter nbconvert --to exp nbs/02_title.ipynb`, and JupyterLab's *Save and Export Notebook As*.
 """
+import json
 from pathlib import Path
 
 import notebook2script as n2s
@@ -12,15 +13,15 @@ from nbconvert.exporters import Exporter
 
 def belongs(path):
     "Whether a saved file is a notebook of a project: numbered, in a folder nbs/."
-    return path.suffix == '.ipynb' and path.parent.name == 'nbs' and n2s.NAME.fullmatch(path.stem) is not None
+    return path.suffix == '.ipynb' and path.parent.name == 'nbs' and n2s.numbered(path.stem)[0] is not None
 
 
 def export_saved(path, log):
-    "Exports the notebook at `path`, if it belongs to a project; a refusal is logged, and never stops the save."
-    path = Path(path).resolve()
+    "Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save."
+    path = Path(path).absolute()
     if not belongs(path): return
     try: result = n2s.export(path, root=path.parent.parent)
-    except (n2s.Refused, OSError) as e: return log.error('%s was saved, but not exported:\n%s', path.name, e)
+    except Exception as e: return log.error('%s was saved, but not exported:\n%s', path.name, e)
     for problem in result.problems: log.warning('%s', problem)
     for module in result.written: log.info('%s -> %s', path.name, module.name)
 
@@ -45,5 +46,7 @@ class ExpExporter(Exporter):
     def from_notebook_node(self, nb, resources=None, **kw):
         "(text of the module, resources). Raises notebook2script.Refused when the notebook exports nothing or is wrong."
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        name = resources.get('metadata', {}).get('name') or '0'
-        return n2s.module_text([(cell.cell_type, cell.source) for cell in nb.cells], name), resources
+        shown = f"nbs/{resources.get('metadata', {}).get('name') or '0'}.ipynb"
+        module, problems = n2s.convert(n2s.cells_of(json.dumps(nb).encode(), shown), shown, Path('exp'))
+        if problems or not module: raise n2s.Refused(*problems or [f'{shown}: exports nothing'])
+        return module.text, resources

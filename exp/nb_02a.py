@@ -1,5 +1,5 @@
 # Generated from nbs/02a_initialization.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. a196bfd1ae4c960d
+# Do not edit: change the notebook, then run notebook2script.py. 85c5cedee4c7742a
 
 # %% nbs/02a_initialization.ipynb export 1
 import math
@@ -11,7 +11,7 @@ from torch import nn
 # %% nbs/02a_initialization.ipynb export 2
 def gain(nonlinearity, a=.01):
     """By how much the weights before `nonlinearity` must exceed `1/sqrt(fan)`: 'linear', 'relu', 'tanh', or
-    'leaky_relu' with slope `a` below 0 (He et al., 2015). The 5/3 of tanh was found by trying."""
+    'leaky_relu' with slope `a` below 0 (He et al., 2015). The 5/3 of tanh is PyTorch's, which does not derive it."""
     gains = {'linear': 1., 'tanh': 5/3, 'relu': math.sqrt(2), 'leaky_relu': math.sqrt(2 / (1 + a**2))}
     if nonlinearity not in gains: raise ValueError(f'gain: {nonlinearity!r} is none of {[*gains]}')
     return gains[nonlinearity]
@@ -32,7 +32,8 @@ def fans(w):
 def kaiming_std(w, a=0., mode='fan_in'):
     """The standard deviation that keeps the size of the activations (`mode` 'fan_in') or of the gradients ('fan_out')
     in layers with weights like `w` and leaky relus of slope `a` (He et al., 2015)."""
-    if mode not in ('fan_in', 'fan_out'): raise ValueError(f"kaiming: mode {mode!r} is neither 'fan_in' nor 'fan_out'")
+    if mode not in ('fan_in', 'fan_out'):
+        raise ValueError(f"kaiming_std: mode {mode!r} is neither 'fan_in' nor 'fan_out'")
     return gain('leaky_relu', a) / math.sqrt(fans(w)[mode == 'fan_out'])
 
 
@@ -51,7 +52,7 @@ def kaiming_uniform_(w, a=0., mode='fan_in', generator=None):
 
 # %% nbs/02a_initialization.ipynb export 6
 def xavier_std(w, gain=1.):
-    "The standard deviation `gain * sqrt(2 / (fan_in + fan_out))`, a compromise between both directions (Glorot, 2010)."
+    "`gain * sqrt(2 / (fan_in + fan_out))`, a compromise between both directions (Glorot and Bengio, 2010)."
     return gain * math.sqrt(2 / sum(fans(w)))
 
 @torch.no_grad()
@@ -87,24 +88,23 @@ def layer_stats(layers, x, g=None):
     The gradients are those of `(output * g).sum()`, with g = 1 unless given; no parameter's `.grad` is touched."""
     outs, x = [], x.detach().requires_grad_()
     with torch.enable_grad():
-        for layer in layers: outs.append(layer(outs[-1] if outs else x))
+        for layer in layers: outs.append(layer((outs[-1] if outs else x).clone()))     # cloned: it may work in place
     if not outs: raise ValueError('layer_stats: there are no layers')
     grads = torch.autograd.grad(outs[-1], outs, torch.ones_like(outs[-1]) if g is None else g)
-    pairs = [(out.detach().double(), grad.double()) for out, grad in zip(outs, grads)]
+    pairs = [[t.detach().cpu().double() for t in pair] for pair in zip(outs, grads)]
     return [LayerStats(type(layer).__name__, out.mean().item(), out.std(correction=0).item(),
                        (out == 0).double().mean().item(), grad.pow(2).mean().sqrt().item())
             for layer, (out, grad) in zip(layers, pairs)]
 
 
 # %% nbs/02a_initialization.ipynb export 9
-LAYERS = nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d
-
 @torch.no_grad()
 def init_layers(model, func=kaiming_normal_, **settings):
-    """Fills the weights of all linear and convolutional layers by `func(weight, **settings)`, biases by 0; returns `model`.
-    Transposed convolutions are left alone: their weights are kept as (in, out, kh, kw), and `fans` would exchange them.
-    Raises ValueError when the model has no such layer."""
-    layers = [layer for layer in model.modules() if isinstance(layer, LAYERS)]
+    """Fills the weights of all linear and convolutional layers by `func(weight, **settings)`, biases by 0; returns
+    `model`. Transposed convolutions are left alone: their weights are kept as (in, out, kh, kw), and `fans` would
+    exchange them. Raises ValueError when the model has no such layer."""
+    kinds = nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d
+    layers = [layer for layer in model.modules() if isinstance(layer, kinds)]
     if not layers: raise ValueError(f'init_layers: {type(model).__name__} has no linear or convolutional layer')
     for layer in layers:
         func(layer.weight, **settings)
@@ -115,8 +115,9 @@ def init_layers(model, func=kaiming_normal_, **settings):
 # %% nbs/02a_initialization.ipynb export 10
 @torch.no_grad()
 def orthogonal_(w, gain=1., generator=None):
-    """`w`, (out, in) or (out, in, kh, kw), filled so that its rows, or its columns where these are fewer, are perpendicular
-    and of length `gain`; returns `w`. A drawing of all such matrices with equal chance (Saxe et al., 2013)."""
+    """`w`, (out, in) or (out, in, kh, kw), filled so that its rows, or its columns where these are fewer, are
+    perpendicular and of length `gain`; returns `w`, which is float32 or float64. All such matrices are equally likely
+    (Saxe et al., 2013)."""
     fans(w)                                              # refuses what has none
     flat = w.new_empty(len(w), w[0].numel()).normal_(generator=generator)
     wide = flat.shape[0] < flat.shape[1]

@@ -29,6 +29,14 @@ def test_a_missing_name_is_logged_and_the_module_written(shop, caplog):
     assert '`mdl` is set nowhere' in caplog.text and 'a = mdl' in shop.module()
 
 
+def test_not_even_a_mistake_of_ours_stops_the_save(shop, caplog, monkeypatch):
+    def mistaken(*paths, **kw): raise KeyError('a mistake')
+    shop('01_a.ipynb', '#export\na = 1')
+    monkeypatch.setattr(notebook2script, 'export', mistaken)
+    export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger())
+    assert "01_a.ipynb was saved, but not exported:\n'a mistake'" in caplog.text
+
+
 @pytest.mark.parametrize('path', ['x/01_a.ipynb', 'nbs/notes.ipynb', 'nbs/01_a.py', 'nbs/Untitled.ipynb'])
 def test_other_files_are_left_alone(path): assert not belongs(Path(path))
 
@@ -52,8 +60,9 @@ def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
     notebook2script.export()
     text, _ = ExpExporter().from_filename(str(shop.root/'nbs'/'01_a.ipynb'))
     assert text == shop.module()
-    shop('02_b.ipynb', 'a = 1')
-    with pytest.raises(notebook2script.Refused, match='exports nothing'): ExpExporter().from_filename(str(shop.root/'nbs'/'02_b.ipynb'))
+    for source, message in ('a = 1', 'exports nothing'), ('#export\na = (', 'cell 1, line 2: .* was never closed'):
+        shop('02_b.ipynb', source)
+        with pytest.raises(notebook2script.Refused, match=message): ExpExporter().from_filename(str(shop.root/'nbs'/'02_b.ipynb'))
 
 
 def test_nbconvert_knows_the_exporter_by_name(shop):

@@ -1,5 +1,5 @@
 "The converter: notebooks written here as text go in, modules and messages come out."
-import ast, json, os, subprocess, sys, time
+import ast, json, os, random, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -38,6 +38,27 @@ def refusal(*args, **kw):
     return str(e.value)
 
 
+def script(*args, **kw):
+    "Runs the script in a process of its own."
+    return subprocess.run([sys.executable, str(SCRIPT), *args], capture_output=True, text=True, **kw)
+
+
+# ---- the file itself
+
+def test_it_is_one_file_of_at_most_600_lines_and_its_functions_have_at_most_25():
+    text = SCRIPT.read_text('utf-8')
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert len(text.splitlines()) <= 600 and max(map(len, text.splitlines())) < 120
+    assert [f.name for f in functions if f.end_lineno - f.lineno >= 25] == []
+
+
+def test_it_is_written_in_python_3_10_and_imports_nothing_but_the_standard_library():
+    nodes = [*ast.walk(ast.parse(SCRIPT.read_text('utf-8'), feature_version=(3, 10)))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {name.split('.')[0] for name in names} <= sys.stdlib_module_names
+
+
 # ---- reading
 
 @pytest.mark.parametrize('source', ['#export\na = 1\nb = 2', ['#export\n', 'a = 1\n', 'b = 2'], ['#exp', 'ort\na = ', '1\nb = 2'], '#export\r\na = 1\r\nb = 2'])
@@ -55,16 +76,35 @@ def test_a_byte_order_mark_and_any_minor_version_are_accepted(shop):
 
 @pytest.mark.parametrize('raw, message', [
     (b'', 'is empty'), (b'  \n', 'is empty'), (b'{"cells": [', 'not JSON, or cut off'), (b'[]', 'not a notebook'), (b'{}', 'nbformat None'),
+    (b'{"worksheets": [{"cells": []}], "nbformat": 3, "metadata": {}}', 'nbformat 3, only 4 can be read'), (b'{"nbformat": ' + b'[' * 900 + b']' * 900 + b'}', 'nbformat None'),
     (b'\xff\xfe{', 'not UTF-8: byte 0'), (b'<<<<<<< HEAD\n{}\n=======\n', 'conflict markers'), (b'[' * 100_000, 'nested too deeply'),
     (nb('a', nbformat=3), 'nbformat 3, only 4 can be read: open it in Jupyter and save it'), (nb('a', nbformat=5), 'nbformat 5'),
     (b'{"nbformat": 4}', 'it has no cells'), (b'{"nbformat": 4, "cells": {}}', 'not a notebook'), (b'{"nbformat": 4, "cells": [1]}', 'cell 1: not a cell'),
     (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}', 'cell 1: source is neither'), (b'1' * 5000, 'not JSON'),
     (nb('a', ('markdown', '<<<<<<< local\na\n=======\nb\n>>>>>>> remote')), 'cell 2: has the conflict markers'),
+    (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": 1}]}', 'cell 1: source is neither'),
+    (b'{"nbformat": 4, "cells": [{"source": "a"}]}', 'cell 1: not a cell'), (nb('#export\na = ' + '-' * 20_000 + '1'), 'cell 1: cannot be parsed: '),
     (nb('#export\na = "\x00"'), 'cell 1: contains a NUL'), (nb('#export\na = "\ud83d"'), 'cell 1: contains half of a character')])
 def test_a_damaged_notebook_is_refused_by_name_and_cell(shop, raw, message):
     shop('01_a.ipynb', raw=raw)
     text = refusal()
     assert text.startswith('nbs/01_a.ipynb: ') and message in text and not (shop.root/'exp').exists()
+
+
+def test_a_notebook_that_cannot_be_opened_is_refused_by_name(shop, monkeypatch):
+    shop('01_a.ipynb', '#export\na = 1')
+    def denied(path): raise PermissionError(13, 'Permission denied')
+    monkeypatch.setattr(Path, 'read_bytes', denied)
+    assert refusal() == 'nbs/01_a.ipynb: cannot be read: Permission denied'
+
+
+@pytest.mark.parametrize('code', ['if ' + 'a + ' * 900 + 'mdl: pass', '__all__ = ' + '[' * 90 + ']' * 90 + '\nmdl', 'x = ' + '(' * 150 + 'mdl' + ')' * 150, 'mdl' + '.x' * 900,
+                                  'try: mdl\nexcept ' + ' + '.join('b' * 900) + ': pass'])
+def test_code_as_deep_as_python_allows_gives_no_traceback(shop, code):
+    shop('01_a.ipynb', f'#export\na = b = 0\n{code}')
+    shop('02_a.ipynb', '#export\nfrom exp.nb_01 import *\nother')
+    done = script()
+    assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr[-500:]
 
 
 def test_every_problem_of_every_notebook_is_told_and_nothing_written(shop):
@@ -83,9 +123,30 @@ def test_hidden_private_and_untitled_notebooks_are_skipped(shop, name):
     assert export().written == []
 
 
+def test_checkpoints_are_skipped_and_so_is_what_a_pattern_should_not_have_matched(shop):
+    (shop.root/'nbs'/'.ipynb_checkpoints').mkdir()
+    for name in ('.ipynb_checkpoints/01_a-checkpoint.ipynb', '_01_a.ipynb', 'Untitled.ipynb', '02_a.ipynb'): shop(name, '#export\na = 1')
+    (shop.root/'nbs'/'README.md').write_text('text')
+    for paths in ([], ['nbs'], ['nbs/*'], ['nbs/_01_a.ipynb', 'nbs/Untitled.ipynb', 'nbs/02_a.ipynb']):
+        assert [p.name for p in export(*paths, check=True).written] == ['nb_02.py']
+
+
+@pytest.mark.parametrize('folder', ['nbs', 'exp', 'nbs/images/small'])
+def test_it_works_from_any_folder_inside_the_project(shop, folder, monkeypatch):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/folder).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(shop.root/folder)
+    assert export().written == [shop.root/'exp'/'nb_01.py']
+
+
+def test_outside_of_any_project_there_is_nothing_to_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert 'nbs: no such notebook' in refusal(check=True)
+
+
 def test_a_path_or_pattern_that_matches_nothing_is_an_error(shop):
-    assert 'nbs/7.ipynb: no such notebook' in refusal('nbs/7.ipynb')
-    assert 'no such notebook' in refusal('nbs/7*.ipynb')
+    shop('01_a.ipynb', '#export\na = 1')
+    for wrong in ('nbs/7.ipynb', 'nbs/7*.ipynb', 'nowhere', 'nbs/7**'): assert refusal('nbs/01_a.ipynb', wrong, 'x') == f'{wrong}: no such notebook\nx: no such notebook'
 
 
 def test_named_notebooks_folders_and_patterns_are_exported_alone(shop):
@@ -104,12 +165,19 @@ def test_a_directive_may_be_written_in_these_ways_above_the_code(shop, line, bef
     assert body(shop.module()).split('\n', 1)[1] == f'{before}a = 1  # stays\n\n\nb = 2\n'
 
 
+def test_every_other_byte_of_a_cell_stays_as_it_is(shop):
+    code = 'a = 1 \t\n\x0c\n\nb = "\u2028\x85\x1c é \U0001f600" \\\n  + ""\n# %% not a mark\nif a:\n\tc = 2\n  # end  '
+    shop('01_a.ipynb', '#export\n' + code)
+    export()
+    assert body(shop.module()) == f'# %% nbs/01_a.ipynb export 1\n{code}\n'
+
+
 @pytest.mark.parametrize('cell, line, message', [
     ('#exprot\na = 1', 1, "meant to be #export"), ('#exports x\na = 1', 1, 'meant to be'), ('#export nb_foo\na = 1', 1, 'meant to be'),
     ('# exort\na = 1', 1, 'meant to be'), ('#| exporti\na = 1', 1, 'meant to be'), ('a = 1\n#export', 2, 'above the first line of code'),
     ('a = 1\n# export\nb = 2', 2, 'above the first line of code'), ('%%time\n#export\na = 1', 2, '%%time cannot be exported'),
     ('#export\n#export\na = 1', 2, 'second directive'), (('markdown', 'text\n\n#export'), 3, 'in a markdown cell exports nothing'),
-    (('raw', '#|export'), 1, 'in a raw cell exports nothing')])
+    (('raw', '#|export'), 1, 'in a raw cell exports nothing'), ('x = (\n#export', 2, 'above the first line of code')])
 def test_a_directive_that_is_almost_right_is_refused_with_its_cell_and_line(shop, cell, line, message):
     shop('01_a.ipynb', 'z = 0', cell)
     text = refusal()
@@ -154,15 +222,44 @@ def test_a_notebook_that_exports_nothing_has_no_module(shop):
 # ---- checks of code
 
 @pytest.mark.parametrize('code, line, message', [
-    ('%time f()', 2, 'a magic, a shell command'), ('!ls', 2, 'a magic, a shell command'), ('help?', 2, 'a magic, a shell command'),
-    ('def f():\n    %time 1', 3, 'a magic'), ('a = 1\nb = = 2', 3, 'invalid syntax'), ('def f(:\n    pass', 2, ''), ('return 1', 2, "'return' outside function"),
-    ('await f()', 2, "'await' outside function"), ('x = (', 2, "'(' was never closed"), ('  a = 1', 2, 'unexpected indent'),
+    ('%time f()', 2, 'a magic, a shell command'), ('!ls', 2, 'a magic, a shell command'), ('help?', 2, 'a magic, a shell command'), ('?str', 2, 'a magic'),
+    ('%%time\nf()', 2, 'a magic'), ('def f():\n    %time 1', 3, 'a magic'), ('files = !ls', 2, 'a magic'), ('t, u = %timeit -o 1', 2, 'a magic'),
+    ('a = 1\nb = = 2', 3, 'invalid syntax'), ('def f(:\n    pass', 2, ''), ('return 1', 2, "'return' outside function"), ('await f()', 2, "'await' outside function"),
+    ('x = (', 2, "'(' was never closed"), ('  a = 1', 2, 'unexpected indent'), ('from __future__ import annotations\nx = (', 3, 'never closed'),
     ('from __future__ import annotations; a = 1', 2, 'on a line of its own')])
 def test_code_that_is_no_module_is_refused_with_cell_line_and_caret(shop, code, line, message):
     shop('01_a.ipynb', ('markdown', 'text'), '#export\nok = 1', f'#export\n{code}')
     first, source, caret = refusal().split('\n')[:3]
     assert first.startswith(f'nbs/01_a.ipynb: cell 3, line {line}: ') and message in first
     assert source.strip() and caret.strip() == '^'
+
+
+@pytest.mark.parametrize('first, second, line, message', [
+    ('x = (', '1)', 2, "'(' was never closed"), ('s = """', '"""', 2, 'unterminated triple-quoted'), ('if 1:', '    a = 1', 2, 'expected an indented block'),
+    ('a = 1 \\', 'b = 2', 2, 'unexpected EOF'), ('@property', 'def f(): pass', 2, ''), ('try: a', 'except OSError: b', 2, "expected 'except' or 'finally'")])
+def test_each_exported_cell_must_stand_alone(shop, first, second, line, message):
+    shop('01_a.ipynb', f'#export\n{first}', f'#export\n{second}')
+    text = refusal()
+    assert text.startswith(f'nbs/01_a.ipynb: cell 1, line {line}: ') and message in text
+
+
+def test_cells_that_stand_alone_and_make_no_module_together_are_refused_with_the_cell(shop):
+    shop('01_a.ipynb', '#export\nx = 1', 'text', '#export\n\nglobal x')
+    assert refusal().startswith("nbs/01_a.ipynb: cell 3, line 3: name 'x' is assigned to before global declaration\n    global x\n    ^")
+    shop('01_a.ipynb', '#export\nfrom __future__ import annotations', '#export\nx: (yield)')
+    assert refusal().startswith('nbs/01_a.ipynb: cell 2, line 2: ')
+
+
+def test_the_caret_stands_under_the_column_whatever_the_letters_before_it(shop):
+    shop('01_a.ipynb', '#export\nif 1:\n\té = "\U0001f600", mdl')
+    assert str(export().problems[0]).split('\n')[1:] == ['    \té = "\U0001f600", mdl', '    \t' + ' ' * 9 + '^']
+
+
+def test_warnings_of_python_about_a_cell_are_left_to_the_import(shop):
+    shop('01_a.ipynb', "#export\nx = '\\d'\nassert (x, 'always')\nx is 1")
+    for flag in ('default', 'error'):
+        done = script(env={**os.environ, 'PYTHONWARNINGS': flag})
+        assert (done.returncode, done.stderr) == (0, '')
 
 
 def test_future_imports_are_lifted_to_the_top(shop):
@@ -172,11 +269,19 @@ def test_future_imports_are_lifted_to_the_top(shop):
     compile(shop.module(), 'm', 'exec')
 
 
+def test_future_imports_of_several_lines_are_lifted_once_and_texts_about_them_stay(shop):
+    text = '"""\nfrom __future__ import division\n"""'
+    shop('01_a.ipynb', f'#export\n{text}\nfrom __future__ import (annotations,\n  division)  # both', '#export\nfrom __future__ import annotations, division')
+    export()
+    assert body(shop.module()).split('\n\n\n', 1)[0] == 'from __future__ import annotations, division' and text in shop.module()
+    compile(shop.module(), 'm', 'exec')
+
+
 # ---- names
 
 def names(shop, *cells):
     shop('05_a.ipynb', *cells)
-    return [problem.message for problem in export().problems]
+    return [problem.split('\n')[0].split(': ', 2)[2] for problem in export().problems]
 
 
 FINE = ['import os\nos.sep', 'from os import path as p\np', 'def f(): return g()\ndef g(): return 1', 'class A:\n    x = 1\n    def f(self): return __class__',
@@ -184,7 +289,8 @@ FINE = ['import os\nos.sep', 'from os import path as p\np', 'def f(): return g()
         'def f():\n    global g\n    g = 1\ndef h(): return g', 'x = 1\ndel x', 'lambda a, *b, c=1, **d: (a, b, c, d)', 'try: unicode\nexcept NameError: pass',
         'match 1:\n    case [a, *b]: a, b\n    case {"k": c, **d}: c, d\n    case int() as e: e', 'if __name__ == "__main__": print(__file__, __doc__)',
         'import a.b.c\na.b.c', 'def f(x: int = 1) -> str: return x', 'def top(self): return self', 'from os.path import *\njoin("a")', 'globals()["x"] = 1\nx',
-        'from unknown_module import *\nanything', 'class A:\n    y = 1\n    z = [y for _ in range(2)]\ny = 0', 'import sys\nif sys.version_info > (9,): novelty()']
+        'from unknown_module import *\nanything', 'class A:\n    y = 1\n    z = [y for _ in range(2)]\ny = 0', 'import sys\nif sys.version_info > (9,): novelty()',
+        'exec("x = 1")\nx', 'import sys\nsys.modules[__name__].x = 1\nx', 'def f(): globals().update(x=1)\nx', 'try: raw\nexcept: pass', 'import importlib as i\ni.x']
 
 
 @pytest.mark.parametrize('code', FINE)
@@ -192,14 +298,22 @@ def test_names_that_exist_raise_no_alarm(shop, code): assert names(shop, f'#expo
 
 
 @pytest.mark.parametrize('code', ['mdl', 'def f(): return mdl', 'class A:\n    x = mdl', 'lambda: mdl', '[mdl for i in []]', 'def f(x=mdl): pass', '@mdl\ndef f(): pass',
-                                  'def f():\n    mdl = 1\ndef g(): return mdl', '[i for i in mdl]', 'f"{mdl}"', 'x = 1\nx += mdl', 'from os.path import *\nmdl', 'mdl.x = 1', 'del mdl[0]'])
+                                  'def f():\n    mdl = 1\ndef g(): return mdl', '[i for i in mdl]', 'f"{mdl}"', 'x = 1\nx += mdl', 'from os.path import *\nmdl', 'mdl.x = 1', 'del mdl[0]',
+                                  'def f(m): return m.modules(), mdl', 'vars(len), mdl', 'def f(): return locals(), mdl', 'exec("x", {})\nmdl', 'if 1: mdl', 'try: mdl\nexcept OSError: pass',
+                                  'def f():\n    def g():\n        return mdl', 'class A:\n    def f(self):\n        class B(mdl): pass'])
 def test_a_name_that_is_missing_is_told_with_the_cell_that_sets_it(shop, code):
     assert names(shop, 'text = 1', 'mdl = 2', f'#export\n{code}') == ['`mdl` is set in cell 2, which is not exported']
 
 
-@pytest.mark.parametrize('setting', ['import mdl', 'from x import mdl', 'def mdl(): pass', 'class mdl: pass', 'a, mdl = 1, 2', 'for mdl in []: pass', 'mdl: int = 1'])
+@pytest.mark.parametrize('setting', ['import mdl', 'from x import mdl', 'def mdl(): pass', 'class mdl: pass', 'a, mdl = 1, 2', 'for mdl in []: pass', 'mdl: int = 1',
+                                     '%time x = 1\nmdl = 2', 'if 1:\n    !ls\n    with f() as (a, mdl): pass', '(mdl := 1)', 'try: pass\nexcept OSError as mdl: pass'])
 def test_the_cell_that_sets_a_name_is_found_however_it_sets_it(shop, setting):
     assert names(shop, setting, '#export\nmdl') == ['`mdl` is set in cell 1, which is not exported']
+
+
+@pytest.mark.parametrize('other', [('markdown', 'mdl = 1'), 'mdl', 'f(mdl=1)', 'def f():\n    mdl = 1', 'mdl = = 1', '# mdl = 1', 'mdl == 1'])
+def test_a_cell_that_only_speaks_of_a_name_does_not_set_it(shop, other):
+    assert names(shop, other, '#export\nmdl') == ['`mdl` is set nowhere']
 
 
 def test_a_name_that_is_set_nowhere_is_told_with_its_place(shop):
@@ -222,6 +336,20 @@ def test_a_literal_all_decides_what_a_star_import_gives(shop):
     assert names(shop, '#export\nfrom exp.nb_01 import *\nanything') == []
 
 
+def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(shop, monkeypatch):
+    files = {'__init__': 'from .core import *\nfrom .sub.deep import *', 'core': 'a = 1', 'other': 'c = 1\nfrom . import *',
+             'sub/__init__': '', 'sub/deep': 'from ..other import *\nb = 1',
+             'odd': 'import os\n__all__ = os.listdir()', 'writes': 'globals().update(f=1)', 'listed': 'from .core import __all__\nd = 1', 'nospace/only/here': 'e = 1'}
+    for name, text in files.items():
+        (shop.root/'lib'/'pack'/name).parent.mkdir(parents=True, exist_ok=True)
+        (shop.root/'lib'/'pack'/f'{name}.py').write_text(text)
+    monkeypatch.syspath_prepend(str(shop.root/'lib'))
+    assert names(shop, '#export\nfrom pack.core import *\na, zzz') == ['`zzz` is set nowhere']
+    assert names(shop, '#export\nfrom pack import *\na, b, c, core.a, sub, zzz') == ['`zzz` is set nowhere']
+    for quiet in ('odd', 'listed', 'writes', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{quiet} import *\nzzz') == []
+    assert names(shop, '#export\nfrom pack.nospace.only.here import *\ne') == [] and 'pack' not in sys.modules
+
+
 def test_nothing_is_imported_to_find_its_names(shop):
     code = '#export\nfrom this import *\nfrom antigravity import *\nd, missing'
     shop('05_a.ipynb', code)
@@ -229,14 +357,11 @@ def test_nothing_is_imported_to_find_its_names(shop):
     assert 'missing' in done.stderr and 'Zen' not in done.stdout and done.returncode == 0
 
 
-def test_no_false_alarm_on_the_standard_library(tmp_path):
-    found, count = [], 0
-    for path in sorted(Path(ast.__file__).parent.glob('*.py')):
-        module = notebook2script.Module(Path('99_x.ipynb'), path, [notebook2script.Cell(1, path.read_text('utf-8', 'replace'), 10**9)])
-        module.body, module.starts = module.cells[0].text, [1]
-        module.names, count = notebook2script.bindings(module.body), count + 1
-        found += notebook2script.missing_names(module, notebook2script.Names('exp', tmp_path, {}), [])
-    assert [str(problem) for problem in found] == [] and count > 100
+def test_no_false_alarm_on_the_standard_library(shop):
+    paths = sorted(Path(ast.__file__).parent.glob('*.py'))
+    for i, path in enumerate(paths): shop(f'{i:03}_x.ipynb', '#export\n' + path.read_text('utf-8'))
+    result = export(check=True)
+    assert result.problems == [] and len(result.written) == len(paths) > 100
 
 
 # ---- imports of our own modules
@@ -249,6 +374,19 @@ def test_our_own_modules_must_exist_and_come_earlier(shop, code, message):
     for name in ('05a_b.ipynb', '06_c.ipynb'): shop(name, '#export\nx = 1')
     shop('05_a.ipynb', f'#export\n{code}')
     assert message in refusal()
+
+
+def test_a_notebook_that_exports_nothing_cannot_be_imported_from(shop):
+    shop('01_a.ipynb', 'x = 1')
+    shop('02_a.ipynb', '#export\nfrom exp.nb_01 import x')
+    assert 'nbs/02_a.ipynb: cell 1, line 2: exp.nb_01 does not exist' in refusal()
+    assert export('nbs/02_a.ipynb').written                            # 01 was not read: it gets the benefit of the doubt
+
+
+def test_modules_cannot_import_each_other_under_any_numbers(shop):
+    shop('1_a.ipynb', '#export\nfrom exp.nb_01 import x\ny = 1')
+    shop('01_a.ipynb', '#export\nfrom exp.nb_1 import y\nx = 1')
+    assert refusal().count('only earlier ones can be imported') == 2
 
 
 def test_earlier_modules_can_be_imported_in_every_way(shop):
@@ -275,6 +413,37 @@ def test_other_cells_counts_ids_and_outputs_do_not_change_a_module(shop):
     noisy = {'cell_type': 'code', 'id': 'x', 'execution_count': 9, 'metadata': {'t': 1}, 'outputs': [{'text': 'now'}], 'source': '#export\na = 1'}
     shop('01_a.ipynb', raw=json.dumps({'cells': [{'cell_type': 'markdown', 'source': 'new'}, noisy], 'metadata': {'v': 2}, 'nbformat_minor': 4, 'nbformat': 4}))
     assert export().unchanged and (shop.root/'exp'/'nb_01.py').read_bytes() == before and b'\r' not in before
+
+
+def test_the_same_notebook_gives_the_same_bytes_in_any_folder_locale_and_order_of_hashes(shop):
+    cells = ['#export\nfrom __future__ import division, annotations', '#export\na = "é"', '#export\nfrom exp.nb_01 import *']
+    texts = set()
+    for seed, locale in ('0', 'C'), ('1', 'C.UTF-8'), ('2', 'POSIX'):
+        root = shop.root/seed
+        (root/'nbs').mkdir(parents=True)
+        shop('01_a.ipynb', '#export\nx = 1'), shop('02_a.ipynb', *cells)
+        for name in ('01_a', '02_a'): shutil.move(shop.root/'nbs'/f'{name}.ipynb', root/'nbs')
+        assert script(cwd=root, env={**os.environ, 'PYTHONHASHSEED': seed, 'LC_ALL': locale, 'PYTHONUTF8': '0', 'TZ': f'X{seed}'}).returncode == 0
+        texts.add((root/'exp'/'nb_02.py').read_bytes())
+    assert len(texts) == 1
+
+
+def test_a_notebook_outside_of_the_project_is_named_without_its_folder(shop, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp('elsewhere')
+    shop('01_a.ipynb', '#export\na = 1')
+    shutil.move(shop.root/'nbs'/'01_a.ipynb', elsewhere)
+    export(elsewhere/'01_a.ipynb')
+    assert shop.module().startswith('# Generated from 01_a.ipynb\n')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems refuse such names of files')
+@pytest.mark.parametrize('title', [b'coding=latin-7', b'coding: rot13', b'a\rimport os', b'\xff\xfe', 'é\u2028'.encode()])
+def test_no_name_of_a_notebook_makes_a_module_that_cannot_be_imported(shop, title):
+    Path(os.fsdecode(b'nbs/01_' + title + b'.ipynb')).write_text(nb('#export\na = 1'))
+    export()
+    done = subprocess.run([sys.executable, '-c', 'from exp.nb_01 import a; print(a)'], capture_output=True, text=True)
+    assert done.stdout == '1\n', done.stderr
+    assert export(check=True).written == [] and main(['--where', 'exp/nb_01.py:5']) == 0
 
 
 # ---- writing
@@ -305,7 +474,7 @@ def test_a_module_edited_by_hand_is_refused_with_a_diff_unless_forced(shop):
     path.write_text(path.read_text().replace('a = 1', 'a = 7'))
     text = refusal()
     assert 'was edited by hand' in text and '-a = 7' in text and '+a = 1' in text and 'a = 7' in path.read_text()
-    assert export(force=True).states[path] == 'edited by hand' and 'a = 1' in path.read_text()
+    assert export(force=True).changes[path][0] == 'edited by hand' and 'a = 1' in path.read_text()
 
 
 def test_line_ends_changed_by_git_are_no_edit(shop):
@@ -319,9 +488,10 @@ def test_line_ends_changed_by_git_are_no_edit(shop):
 def test_a_file_that_is_not_ours_is_never_overwritten(shop):
     shop('01_a.ipynb', '#export\na = 1')
     (shop.root/'exp').mkdir()
-    (shop.root/'exp'/'nb_01.py').write_text('mine = 1\n')
-    for force in (False, True): assert 'was not generated' in refusal(force=force)
-    assert shop.module() == 'mine = 1\n'
+    for text in ('mine = 1\n', '', '# Generated from grammar.py\nmine = 1\n', '#!/usr/bin/env python\n# Generated from nbs/01_a.ipynb\n# Do not edit: 0123456789abcdef\n\n'):
+        (shop.root/'exp'/'nb_01.py').write_text(text)
+        for force in (False, True): assert 'was not generated' in refusal(force=force)
+        assert shop.module() == text
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='links need a privilege on Windows')
@@ -332,7 +502,26 @@ def test_nothing_is_written_through_a_link(shop, tmp_path):
     assert 'is a link' in refusal() and [*(shop.root/'elsewhere').iterdir()] == []
     (shop.root/'exp').unlink(), (shop.root/'exp').mkdir()
     (shop.root/'exp'/'nb_01.py').symlink_to(shop.root/'target.py')
-    assert 'is a link' in refusal() and not (shop.root/'target.py').exists()
+    assert 'is a link' in refusal(force=True) and not (shop.root/'target.py').exists()
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links need a privilege on Windows')
+@pytest.mark.parametrize('name, status', [('.nb_01.py.tmp', 0), ('.notebook2script.lock', 3), ('nb_07.py', 0)])
+def test_links_in_the_places_of_our_own_files_lead_nowhere_either(shop, name, status):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    (shop.root/'exp'/name).symlink_to(shop.root/'target')
+    if name == 'nb_07.py': (shop.root/'target').write_text(f'# Generated from nbs/07_a.ipynb\n# Do not edit: {notebook2script.digest("")}\n\n')
+    before = [p.read_bytes() for p in shop.root.glob('target')]
+    assert main(['--prune']) == status and [p.read_bytes() for p in shop.root.glob('target')] == before
+
+
+def test_nothing_is_written_outside_of_the_output_folder(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    def others(): return sorted((p, p.stat().st_mtime_ns) for p in shop.root.rglob('*') if p.parent.name != 'exp' and p.name != 'exp')
+    before = others()
+    export(), export(check=True), export(force=True, prune=True)
+    assert others() == before
 
 
 def test_a_module_whose_notebook_is_gone_is_reported_and_pruned_and_nothing_else(shop):
@@ -344,15 +533,57 @@ def test_a_module_whose_notebook_is_gone_is_reported_and_pruned_and_nothing_else
     assert [p.name for p in export(prune=True).removed] == ['nb_02.py'] and sorted(p.name for p in (shop.root/'exp').iterdir()) == ['nb_01.py', 'nb_03.py']
 
 
-def test_a_full_disk_leaves_the_old_module_and_one_line(shop, monkeypatch, capsys):
-    shop('01_a.ipynb', '#export\na = 1')
+def test_an_orphan_that_was_edited_by_hand_is_removed_by_force_only(shop, capsys):
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 1')
+    path = export().written[1]
+    shop('02_a.ipynb', 'a = 1')                                        # exports nothing now
+    path.write_text(path.read_text() + 'mine = 1\n')
+    assert main(['--prune']) == 0 and path.exists() and '(--prune --force)' in capsys.readouterr().err
+    assert main(['--prune', '--force']) == 0 and not path.exists() and '1 removed' in capsys.readouterr().out
+
+
+def test_a_failing_disk_leaves_the_old_module_and_one_line(shop, monkeypatch, capsys):
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 1')
     export()
-    before = shop.module()
-    shop('01_a.ipynb', '#export\na = 2')
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 2')
     def full(fd): raise OSError(28, 'No space left on device')
     monkeypatch.setattr(os, 'fsync', full)
-    assert main([]) == 3 and shop.module() == before and [p.name for p in (shop.root/'exp').iterdir()] == ['nb_01.py']
-    assert capsys.readouterr().err.splitlines() == ['the file system refused: [Errno 28] No space left on device']
+    assert main([]) == 3 and capsys.readouterr().err.splitlines() == ['the file system refused: [Errno 28] No space left on device']
+    assert 'a = 1' in shop.module() and 'a = 1' in shop.module('nb_02') and len(list((shop.root/'exp').iterdir())) == 2
+
+
+@pytest.fixture
+def disk(shop):
+    "A file system of 64 kB in the place of exp/, which can be mounted again with other options."
+    (shop.root/'exp').mkdir()
+    def mount(options): return subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size=64k,{options}', 'tmpfs', 'exp'], capture_output=True).returncode
+    if sys.platform != 'linux' or os.geteuid() or not shutil.which('mount') or mount('rw'): pytest.skip('only root on Linux can mount a small disk')
+    yield mount
+    subprocess.run(['umount', shop.root/'exp'], check=True)
+
+
+@pytest.mark.parametrize('state', ['full', 'read-only'])
+def test_a_disk_that_is_full_or_read_only_costs_no_module(shop, disk, state):
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 1')
+    export()
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 2\ns = "' + 'x' * 40_000 + '"')
+    if state == 'read-only': disk('remount,ro')
+    done = script()
+    assert done.returncode == 3 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith('the file system refused: ')
+    assert 'a = 1' in shop.module() and 'a = 1' in shop.module('nb_02') and len(list((shop.root/'exp').iterdir())) == 2
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 1')
+    assert script().returncode == 0                                    # nothing to write, so nothing to refuse
+
+
+@pytest.mark.skipif(os.name == 'nt' or os.geteuid() == 0, reason='root may write anywhere')
+def test_a_folder_without_write_permission_costs_no_module(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    export()
+    shop('01_a.ipynb', '#export\na = 2')
+    (shop.root/'exp').chmod(0o555)
+    done = script()
+    (shop.root/'exp').chmod(0o755)
+    assert done.returncode == 3 and len(done.stderr.splitlines()) == 1 and 'a = 1' in shop.module()
 
 
 def test_a_file_in_the_place_of_the_folder_is_told_in_one_line(shop, capsys):
@@ -389,6 +620,21 @@ def test_killed_at_any_moment_every_module_is_the_old_or_the_new_one(shop, momen
     assert main(['-q']) == 0 and sorted(p.name for p in (shop.root/'exp').iterdir()) == ['nb_01.py', 'nb_02.py', 'nb_03.py']
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='needs kill -9')
+def test_killed_again_and_again_at_random_moments_no_module_is_damaged(shop):
+    rng, path, dead = random.Random(0), shop.root/'exp'/'nb_01.py', 0
+    text = '\n'.join(f'a{i} = {i}' for i in range(3000))
+    for i in range(int(os.environ.get('KILLS', 12))):
+        shop('01_a.ipynb', f'#export\n{text}\nlast = {i}')
+        process = subprocess.Popen([sys.executable, '-c', 'import notebook2script as n\nfor i in range(99): n.export(force=True); open("exp/nb_01.py", "a").write("#")'],
+                                   env={**os.environ, 'PYTHONPATH': str(SCRIPT.parent)}, stderr=subprocess.PIPE)
+        time.sleep(rng.uniform(.08, .5))
+        process.kill()
+        dead += process.wait() == -signal.SIGKILL
+        assert process.stderr.read() == b'' and (not path.exists() or path.read_text().rstrip('#\n').split(text + '\nlast = ')[1].isdigit())
+    assert dead == int(os.environ.get('KILLS', 12)) and export(force=True) and [p.name for p in path.parent.iterdir()] == ['nb_01.py']
+
+
 def test_four_writers_and_a_reader_never_meet_half_a_module(shop):
     shop('01_a.ipynb', '#export\n' + '\n'.join(f'a{i} = {i}' for i in range(500)))
     export()
@@ -403,6 +649,23 @@ def test_four_writers_and_a_reader_never_meet_half_a_module(shop):
     assert reads > 20 and sorted(p.name for p in path.parent.iterdir()) == ['nb_01.py']
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='Windows does not remove a file that is open')
+def test_a_lock_whose_file_was_removed_while_somebody_waited_for_it_is_taken_again(shop):
+    import fcntl, threading
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    path = shop.root/'exp'/'.notebook2script.lock'
+    with open(path, 'w') as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=export)
+        waiting.start()
+        waiting.join(.3)
+        assert waiting.is_alive() and not (shop.root/'exp'/'nb_01.py').exists()
+        path.unlink()
+    waiting.join(10)
+    assert [p.name for p in (shop.root/'exp').iterdir()] == ['nb_01.py']
+
+
 # ---- the command line
 
 def test_the_exit_status_says_what_happened(shop, capsys):
@@ -412,6 +675,16 @@ def test_the_exit_status_says_what_happened(shop, capsys):
     shop('01_a.ipynb', '#export\na = = 1')
     assert main([]) == 2 and main(['--check']) == 2
     assert 'nothing was written' in capsys.readouterr().err
+
+
+def test_check_says_one_line_for_each_module_that_is_not_what_its_notebook_says(shop, capsys):
+    for number in '12345': shop(f'0{number}_a.ipynb', '#export\na = 1')
+    paths = export().written
+    paths[0].unlink(), paths[1].write_text(paths[1].read_text() + '#'), (shop.root/'nbs'/'04_a.ipynb').unlink()
+    shop('03_a.ipynb', '#export\na = 2')
+    assert main(['--check']) == 1
+    said = [line.split('exp' + os.sep)[1] for line in capsys.readouterr().err.splitlines()]
+    assert said == ['nb_04.py: its notebook is gone, or exports nothing (--prune)', 'nb_01.py: missing', 'nb_02.py: edited by hand', 'nb_03.py: out of date']
 
 
 @pytest.mark.parametrize('spoil, says', [(lambda path: path.unlink(), 'missing'), (lambda path: path.write_text(path.read_text() + '#'), 'edited by hand'),
@@ -486,6 +759,19 @@ def test_where_says_so_when_a_line_leads_nowhere(shop, capsys, place):
     assert main(['--where', place]) == 2 and 'no line of a generated module' in capsys.readouterr().err
 
 
+def test_where_counts_lines_as_python_does_and_knows_its_limits(shop, capsys):
+    shop('01_a.ipynb', '#export\na = "\u2028\x0c\x1c"\nb = 2')
+    export()
+    def where(line): return main(['--where', f'exp/nb_01.py:{line}']), capsys.readouterr().out
+    assert where(6) == (0, 'nbs/01_a.ipynb, cell 1, line 3\n') == where(999) and where('9' * 5000)[0] == 2
+    shop('01_a.ipynb', 'a = 1')
+    assert where(6) == (0, 'nbs/01_a.ipynb, exported cell 1\n')
+    shop('01_a.ipynb', raw=b'')
+    assert where(6) == (0, 'nbs/01_a.ipynb: is empty\n')
+    (shop.root/'nbs'/'01_a.ipynb').unlink()
+    assert where(6) == (0, 'nbs/01_a.ipynb, exported cell 1\n')
+
+
 def test_a_traceback_gets_the_cell_under_each_line_of_ours(shop, capsys, monkeypatch):
     shop('01_a.ipynb', '#export\ndef f(x):\n    return 1/x')
     export()
@@ -497,30 +783,44 @@ def test_a_traceback_gets_the_cell_under_each_line_of_ours(shop, capsys, monkeyp
     assert [line for line in lines if 'cell 1' not in line] == done.stderr.splitlines()
 
 
+def lines_until(process, text):
+    for line in process.stdout:
+        if text in line: return
+    raise AssertionError(text)
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='needs an interrupt signal')
 def test_watch_exports_each_save_survives_half_a_notebook_and_ends_on_ctrl_c(shop):
-    def lines_until(text):
-        for line in process.stdout:
-            if text in line: return
-        raise AssertionError(text)
     shop('01_a.ipynb', '#export\na = 1')
     process = subprocess.Popen([sys.executable, '-u', str(SCRIPT), '--watch'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        lines_until('1 modules: 1 written')
+        lines_until(process, '1 modules: 1 written')
         shop('01_a.ipynb', raw=nb('#export\na = 2')[:40])
-        lines_until('not JSON, or cut off')
+        lines_until(process, 'not JSON, or cut off')
         shop('01_a.ipynb', '#export\na = 2')
-        lines_until('1 modules: 1 written')
+        lines_until(process, '1 modules: 1 written')
         assert 'a = 2' in shop.module()
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     finally: process.kill()
 
 
-def test_a_terminal_without_utf8_and_colours_only_on_a_terminal(shop):
+def test_watch_says_once_that_a_notebook_is_missing_and_goes_on(shop, monkeypatch, capsys):
+    naps = []
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 5: shop('02_a.ipynb', '#export\na = 1')
+        if len(naps) == 9: raise KeyboardInterrupt
+    monkeypatch.setattr(time, 'sleep', sleep)
+    assert main(['--watch', 'nbs/02_a.ipynb']) == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines() == ['nbs/02_a.ipynb: no such notebook', 'nothing was written'] and out.count('1 written') == out.count('\n') == 1
+
+
+def test_a_terminal_without_utf8_gets_a_message_too(shop):
     shop('01_a.ipynb', '#export\n\u00e9 = = 1')
-    done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, env={**os.environ, 'PYTHONIOENCODING': 'ascii', 'PYTHONUTF8': '0'})
-    assert done.returncode == 2 and b'Traceback' not in done.stderr and b'\\xe9' in done.stderr and b'\x1b' not in done.stderr
+    done = script(env={**os.environ, 'PYTHONIOENCODING': 'ascii', 'PYTHONUTF8': '0'})
+    assert done.returncode == 2 and 'Traceback' not in done.stderr and '\\xe9' in done.stderr
 
 
 def test_help_lists_every_option(capsys):
@@ -537,10 +837,14 @@ def test_the_script_needs_only_the_standard_library_and_stands_alone(shop):
     assert done.returncode == 0 and done.stdout.startswith('1 modules: 1 written')
 
 
-def test_importing_the_script_costs_little_and_loads_nothing_rare():
-    code = 'import sys, notebook2script; print([m for m in ("hashlib", "difflib", "symtable", "tokenize", "fcntl", "tempfile") if m in sys.modules])'
-    done = subprocess.run([sys.executable, '-S', '-c', code], cwd=SCRIPT.parent, capture_output=True, text=True)
-    assert 'difflib' not in done.stdout and 'symtable' not in done.stdout
+@pytest.mark.parametrize('arguments', [['-q'], ['--help']])
+def test_a_usual_run_loads_nothing_that_only_rare_ones_need(shop, arguments):
+    for number in '12': shop(f'0{number}_a.ipynb', '#export\na = 1' if number == '1' else '#export\nfrom exp.nb_01 import a')
+    export()
+    code = f'import sys; sys.path.insert(0, {str(SCRIPT.parent)!r})\nimport notebook2script as n\ntry: n.main({arguments})\nfinally: print(*sys.modules)'
+    done = subprocess.run([sys.executable, '-I', '-S', '-c', code], capture_output=True, text=True)
+    loaded, rare = done.stdout.splitlines()[-1].split(), {'ast', 'difflib', 'symtable', 'tokenize', 'shutil', 'tempfile', 'fcntl', 'importlib.machinery'}
+    assert 'argparse' in loaded and not rare & set(loaded)
 
 
 # ---- any notebook at all
@@ -584,4 +888,5 @@ def test_any_bytes_at_all_end_in_0_or_2_and_never_change_a_module(shop, capsys, 
     before = shop.module()
     shop('02_b.ipynb', raw=data)
     assert main(['-q']) in (0, 2) and 'Traceback' not in capsys.readouterr().err and shop.module() == before
+    if (shop.root/'exp'/'nb_02.py').exists(): compile((shop.root/'exp'/'nb_02.py').read_bytes(), 'nb_02.py', 'exec')
     (shop.root/'exp'/'nb_02.py').unlink(missing_ok=True)
