@@ -9,7 +9,7 @@ written, or none. One file, standard library only: copy it into a repository of 
     notebook2script.py --check             writes nothing; exit status 1 where a module is not what its notebook says
 
 Exit status: 0 done or clean, 1 --check found something, 2 bad input (nothing written), 3 the file system refused."""
-import argparse, builtins, json, os, re, sys, time, warnings      # what few runs need is imported where it is used
+import argparse, builtins, gc, json, os, re, sys, time, warnings     # what few runs need is imported where it is used
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -525,11 +525,10 @@ def trace(lines):
 
 def watch(args):
     "Exports whenever a notebook has been saved, until Ctrl-C."
-    def stamp(path): return path, path.stat().st_mtime_ns, path.stat().st_size
     seen, done = [], None
     try:
         while True:
-            try: now = [*map(stamp, collect(args.notebooks, project()))]
+            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(args.notebooks, project())]
             except (OSError, Refused): now = seen
             if now == seen and now != done:                            # nothing has moved since the last look
                 done = now
@@ -540,15 +539,13 @@ def watch(args):
 
 def run(args):
     "One export; prints what happened, and returns the exit status."
+    gc.disable()                                                       # looking for cycles would cost a twentieth
     try:
         result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune,
                         force=args.force, up_to=args.up_to)
-    except Refused as e:
-        tell(*e.args, 'nothing was written')
-        return 2
-    except OSError as e:
-        tell(f'the file system refused: {e}')
-        return 3
+    except Refused as e: return tell(*e.args, 'nothing was written') or 2
+    except OSError as e: return tell(f'the file system refused: {e}') or 3
+    finally: gc.enable()
     tell(*result.problems)
     for path, state in result.orphans.items():
         tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
@@ -562,7 +559,9 @@ def run(args):
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
 def tell(*messages):
-    for message in messages: print(message, file=sys.stderr)
+    "Prints messages to standard error, on a terminal with the first line of each in red."
+    mark = '\033[31m\\1\033[0m' if sys.stderr.isatty() and 'NO_COLOR' not in os.environ else r'\1'
+    for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
 
 def arguments():
     "The parser of the command line."
@@ -586,8 +585,7 @@ def main(argv=None):
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     args = arguments().parse_args(argv)
-    if args.watch: return watch(args)
-    if not args.where: return run(args)
+    if not args.where: return watch(args) if args.watch else run(args)
     if args.where == '-': trace(sys.stdin)
     elif place := where(args.where): print(place)
     else:

@@ -1,5 +1,5 @@
 # Generated from nbs/05_learner.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. b79a620e0826fef4
+# Do not edit: change the notebook, then run notebook2script.py. 2c14aeba989148aa
 
 # %% nbs/05_learner.ipynb export 1
 import copy, math
@@ -122,8 +122,8 @@ class Learner(Predictor):
             self.whole, self.broken = False, self.broken or self.event
             if not isinstance(e, (KeyboardInterrupt, *CANCEL)):
                 self.error = self.error or FitError(f'failed, {self.last()}', e)
-            raise self.error or e
-        finally: self.call(after, closing=True)
+            raise
+        finally: self.call(after, closing=True)          # raises the error, if there is one
 
     def all_epochs(self):
         while self.epoch < self.epochs:

@@ -243,6 +243,12 @@ def test_a_closing_event_reaches_every_callback_even_when_one_fails(error):
         assert second.lines.count(event) == first.lines.count(event) > 0
 
 
+def test_after_an_error_the_others_are_not_given_the_event_unless_it_closes():
+    broken, other = Diary(after_loss=lambda learn: 1/0), Diary()
+    with pytest.raises(FitError): learner([broken, other]).fit(1)
+    assert other.lines[-6:] == ['before_batch', 'after_pred', 'after_batch', 'after_train', 'after_epoch', 'after_fit']
+
+
 def test_the_first_of_several_errors_is_the_one_that_is_told():
     def fail(kind): return lambda learn: (_ for _ in ()).throw(kind)
     broken = Diary(after_loss=fail(KeyError('first')), after_batch=fail(OSError('second')), after_fit=fail(OSError('third')))

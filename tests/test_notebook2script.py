@@ -890,3 +890,14 @@ def test_any_bytes_at_all_end_in_0_or_2_and_never_change_a_module(shop, capsys, 
     assert main(['-q']) in (0, 2) and 'Traceback' not in capsys.readouterr().err and shop.module() == before
     if (shop.root/'exp'/'nb_02.py').exists(): compile((shop.root/'exp'/'nb_02.py').read_bytes(), 'nb_02.py', 'exec')
     (shop.root/'exp'/'nb_02.py').unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such terminals')
+@pytest.mark.parametrize('plain', [False, True])
+def test_a_terminal_sees_the_first_line_of_a_problem_in_red_unless_it_wants_no_colour(plain):
+    here, there = os.openpty()
+    env = {k: v for k, v in os.environ.items() if k != 'NO_COLOR'} | ({'NO_COLOR': '1'} if plain else {})
+    subprocess.run([sys.executable, str(SCRIPT), 'nowhere.ipynb'], stderr=there, env=env)
+    os.close(there)
+    said = os.read(here, 1000).decode()
+    assert said.startswith('nowhere.ipynb: no such' if plain else '\033[31mnowhere.ipynb: no such notebook\033[0m')

@@ -93,6 +93,14 @@ def spawned(name, text, number):
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def warm():
+    "Imports, once and before any fork, what the tests would import in each; some of it only when it is first used."
+    import hypothesis, matplotlib.pyplot, networkx, numpy, pooch, pytest, torch, torchmetrics.classification
+    torch.set_num_threads(1)
+    torch.optim.SGD([torch.zeros(1)], lr=1.)
+    torch.testing.assert_close(torch.zeros(1), torch.zeros(1))
+
+
 # All of them
 
 def outcomes(name, texts, limit, first=0):
@@ -143,8 +151,7 @@ def main(argv=None):
     try:
         if not names: raise Fault('there are no lists of mutants')
         lists = {name: load(name) for name in names}
-        import torch, numpy, pytest, hypothesis     # once, before any fork
-        torch.set_num_threads(1)
+        warm()
         if args.trial is not None:
             (name, (text, mutants)), = lists.items()
             return trial(name, [*(mutated for mutated, _ in mutants), text][args.trial])

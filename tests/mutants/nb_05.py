@@ -11,7 +11,7 @@ MUTANTS = [
     ("if not closing and (cancelled or self.error): break", "if cancelled or self.error: break", 'one failure keeps the others from tidying up'),
     ("if not closing and (cancelled or self.error): break", "if not closing and cancelled: break", 'after an error the next callback goes on'),
     ("self.error or FitError(f'{name}", "FitError(f'{name}", 'the last error hides the first'),
-    ("            raise self.error or e\n", "            raise\n", 'an error of the data set needs no place'),
+    ("                self.error = self.error or FitError(f'failed, {self.last()}', e)\n", "                pass\n", 'an error of the data set needs no place'),
     ("        finally: self.call(after, closing=True)", "        else: self.call(after, closing=True)", 'after-events are for those who arrive'),
     ("            self.whole, self.broken = True, None\n            if", "            self.whole, self.broken = False, None\n            if", 'a cancelled batch breaks its epoch'),
     ("            self.whole, self.broken = False, self.broken or self.event\n", "            self.broken = self.broken or self.event\n", 'a broken epoch counts as a whole one'),
