@@ -153,8 +153,8 @@ def main():
     sections = [f'Not installed, so not measured: {", ".join(missing)}.'] if missing else []
     for threads in (1, 2):
         for bs in (64, 512):
-            sections.append(section('784-50-10', mlp, flat, bs, threads, 2 if bs == 64 else 3, rounds=7))
-            sections.append(section('Four convolutions', cnn, images, bs, threads, 1, rounds=7))
+            sections.append(section('784-50-10', mlp, flat, bs, threads, 2 if bs == 64 else 3, rounds=5))
+            sections.append(section('Four convolutions', cnn, images, bs, threads, 1, rounds=5))
     report('bench_learner', 'Lesson 05: the Learner beside a bare loop and other libraries', '\n\n'.join(sections))
 
 

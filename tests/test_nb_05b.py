@@ -222,6 +222,8 @@ def test_a_folder_in_use_and_another_set_of_callbacks_are_refused(tmp_path):
     make(tmp_path).fit(1)
     with pytest.raises(FitError, match='has files of another fit'): make(tmp_path, resume=False).fit(1)
     with pytest.raises(FitError, match=r"saved with the callbacks \['Recorder'\], here are \[\]"): learner([Checkpoint(tmp_path)]).fit(1)
+    class Other(Recorder): pass
+    with pytest.raises(FitError, match=r"saved with the callbacks \['Recorder'\], here are \['Other'\]"): learner([Other(), Checkpoint(tmp_path)]).fit(1)
     learner([ProgressCallback(quiet=True), MetricsCallback(), Recorder(), Checkpoint(tmp_path)], layers=[nn.Dropout(.5)]).fit(1)
 
 
