@@ -20,7 +20,7 @@ from exp.nb_05 import Callback, Learner, MetricsCallback
 from exp.nb_05a import ProgressCallback
 from exp.nb_06 import ParamScheduler, combine_scheds, sched_cos, sched_lin
 
-SEEDS, DIV, DIV_END = range(5), 25, 1e4
+SEEDS, DIV, DIV_END = range(3), 25, 1e4
 
 
 @dataclass
@@ -114,7 +114,7 @@ def fastai(recipe, data, epochs, lr):
     from fastai.basics import DataLoaders, Learner, accuracy
     import fastai.callback.progress, fastai.callback.schedule
     x, y, x_valid, y_valid = data
-    dls = DataLoaders.from_dsets(TensorDataset(x, y), TensorDataset(x_valid, y_valid), bs=recipe.bs, device='cpu')
+    dls = DataLoaders.from_dsets(TensorDataset(x, y), TensorDataset(x_valid, y_valid), bs=recipe.bs, device='cpu', num_workers=0)
     learn = Learner(dls, recipe.model(), F.cross_entropy, metrics=accuracy)
     learn.fit_one_cycle(epochs, lr)
     return float(learn.recorder.values[-1][-1])
@@ -130,9 +130,9 @@ def quiet(f, seed):
 
 
 def enough_epochs(recipe, data, lr, most=5):
-    "The least number of epochs in which fastai reaches the target with the first seed, or None."
-    for epochs in range(1, most + 1):
-        if quiet(lambda: fastai(recipe, data, epochs, lr), SEEDS[0])[1] >= recipe.target: return epochs
+    "The least number of epochs in which fastai reaches the target with the first seed, or None if `most` are too few."
+    def reached(epochs): return quiet(lambda: fastai(recipe, data, epochs, lr), SEEDS[0])[1] >= recipe.target
+    return next(filter(reached, range(1, most)), most) if reached(most) else None
 
 
 def section(recipe, data):
