@@ -2,25 +2,33 @@
 """Writes the cells of notebooks that are marked #export as modules: nbs/02_title.ipynb becomes exp/nb_02.py.
 
 All notebooks are read and checked first, and every problem of every notebook is reported; then all changed modules are
-written, or none. One file, standard library only: copy it into a repository of your own.
+written, or none. One file, standard library only, Python 3.11 or newer: copy it into a repository of your own.
 
     notebook2script.py                     every notebook of nbs/, from any folder of the project
     notebook2script.py nbs/02_title.ipynb  this one
     notebook2script.py --check             writes nothing; exit status 1 where a module is not what its notebook says
 
+Other folders: [tool.notebook2script] in pyproject.toml, with notebooks = "lessons" and out = "src/lib".
 Exit status: 0 done or clean, 1 --check found something, 2 bad input (nothing written), 3 the file system refused."""
-import argparse, builtins, gc, json, os, re, sys, time, warnings     # what few runs need is imported where it is used
+import argparse, builtins, gc, json, opcode, os, re, sys, time, warnings, zlib   # the rest where few runs need it
 from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
 
 NAME = r'([0-9]+)([a-z]?)(?:_.*)?'
-DIRECTIVE = r'(?i)[ \t]*#[ \t]*\|?[ \t]*export[ \t]*'
+DIRECTIVE = r'(?i)[ \t]*#(?:[ \t]*\|?[ \t]*export|(?:[ \t]*\|[ \t]*)?(export[sid]))[ \t]*'
+ALMOST = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)(?:[ \t:,;](.*))?'
+SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
+                 for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
 COMMENT = r'[ \t]*#'
-MAGIC = r'[ \t]*([\w., ]+=[ \t]*)?(%|!|\?|[\w.]+\?{1,2}\s*$)'
+MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
 CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
-HEADER = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'
-PLACE = r'# %% (.+) export ([1-9][0-9]{0,8})'
+LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
+HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
+RULE = '\n# ---\n'
+HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:=======|[|>]{7}).*\n)*# Do not edit.*\n'
+FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
+MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
+OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
 
 class Refused(Exception):
@@ -32,18 +40,18 @@ class Refused(Exception):
 
 class Cell:
     """A cell of the notebook `shown`; its number counts from 1, as Jupyter shows them. An exported one has its `code`,
-    the source without the line of index `directive`, and `start`, the line of the module's body where that begins."""
-    code = directive = start = None
+    the source without the line of index `directive`."""
+    code = directive = None
 
     def __init__(self, shown, number, raw):
         "Takes the type and the source from the notebook's JSON. Raises Refused where that is no cell."
         self.shown, self.number, self.kind = shown, number, raw.get('cell_type') if isinstance(raw, dict) else None
         if not isinstance(self.kind, str): raise Refused(self.problem('not a cell'))
-        source = raw.get('source', '')
+        source = raw.get('source', None if self.kind == 'code' else '')
         try: source = ''.join(source) if isinstance(source, list) else source + ''
         except TypeError: raise Refused(self.problem('source is neither a text nor a list of texts'))
         self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
-        if '<<<<<<< ' in source and self.kind != 'code' and re.search(CONFLICT, self.source):
+        if self.kind != 'code' and ('<<<<<<<' in source or '>>>>>>>' in source) and re.search(LEFT_OVER, self.source):
             raise Refused(self.problem('has the conflict markers of an unfinished merge'))
 
     def line(self, line):
@@ -60,7 +68,9 @@ class Cell:
 def read(path, shown):
     "The cells of a notebook. Raises Refused."
     try: return cells_of(path.read_bytes(), shown)
-    except OSError as e: raise Refused(f'{shown}: cannot be read: {e.strerror}')
+    except OSError as e:
+        raise Refused(f'{shown}: ' + ('is a link that leads nowhere' if path.is_symlink() and not path.exists()
+                                      else f'cannot be read: {e.strerror}'))
 
 def cells_of(data, shown):
     "The cells of the bytes of a notebook. Raises Refused."
@@ -76,37 +86,46 @@ def cells_of(data, shown):
     if not isinstance(version, int): version = None
     if version != 4: refuse(f'has nbformat {version}, only 4 can be read: open it in Jupyter and save it')
     if not isinstance(cells, list): refuse('not a notebook: it has no cells')
+    for part, key in ('language_info', 'name'), ('kernelspec', 'language'):
+        try: language = notebook['metadata'][part][key] + ''
+        except (KeyError, TypeError): continue
+        if not re.match('(?i)i?python', language): refuse(f'is written in {language}, and only Python can be exported')
     return [Cell(shown, number, cell) for number, cell in enumerate(cells, 1)]
 
 
 # Select: cells -> exported cells
 
 def select(cells):
-    "(the exported cells, which are given their code; a problem for each directive that is almost right)."
-    problems = []
+    "(the exported cells, given their code; warnings of what is almost a directive; what to say once of other tools')."
+    problems, notes = [], []
     for cell in cells:
         if '#' not in cell.source: continue
         lines = cell.source.split('\n')
         top = next((i for i, line in enumerate(lines) if line.strip() and not re.match(COMMENT, line)), len(lines))
-        marks = [i for i, line in enumerate(lines) if '#' in line and re.fullmatch(DIRECTIVE, line)]
-        if marks and marks[0] < top and cell.kind == 'code':
-            code = '\n'.join(lines[:marks[0]] + lines[marks[0] + 1:])
-            if code.strip(): cell.code, cell.directive = code, marks[0]
-        problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, marks, top)]
-    return [cell for cell in cells if cell.code], problems
+        marks = {i: mark for i, line in enumerate(lines) if '#' in line and (mark := re.fullmatch(DIRECTIVE, line))}
+        first = min(marks, default=top)
+        if first < top and cell.kind == 'code':
+            code = '\n'.join(lines[:first] + lines[first + 1:])
+            if code.strip(): cell.code, cell.directive = code, first
+            if word := marks[first][1]: notes.append(f'`#| {word}` is taken for `#export`')
+        problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, [*marks], top)]
+        if cell.kind == 'code' and any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
+            notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
+    return [cell for cell in cells if cell.code], problems, notes
 
 def misses(kind, lines, marks, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
     for i in marks:
         if kind != 'code':
             fenced = sum(line.lstrip().startswith(('```', '~~~')) for line in lines[:i]) % 2
-            if not fenced and not lines[i].startswith('# E'): yield i, f'a directive in a {kind} cell exports nothing'
+            title = re.match('[ \t]*# ', lines[i])
+            if not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
         elif i < top:
             if i != marks[0]: yield i, 'a second directive'
         elif lines[top].lstrip().startswith('%%'): yield i, f'a cell with {lines[top].split()[0]} cannot be exported'
         elif is_comment(lines, i): yield i, 'the directive must stand above the first line of code'
     for i, line in enumerate(lines[:top] if kind == 'code' else []):
-        if i not in marks and near_miss(line): yield i, f'{line.strip()!r} is unknown: is it meant to be #export?'
+        if i not in marks and near_miss(line): yield i, f'{line.strip()!r} exports nothing: is it meant to be #export?'
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
@@ -116,67 +135,72 @@ def is_comment(lines, index):
     return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
 
 def near_miss(line):
-    "Whether a line above the code is a misspelt directive, or one with more behind it, rather than a sentence."
-    rest = re.sub(COMMENT, '', line, count=1)
-    first, *more = rest.lstrip(' |\t').split() or ['']
-    if not 4 <= len(first) <= 8: return False
-    import difflib
-    if difflib.SequenceMatcher(None, first.lower(), 'export').ratio() < .7: return False
-    tight = not rest.startswith((' ', '\t')) or rest.lstrip().startswith('|')
-    return tight or not more or (first.lower() == 'export' and len(more) == 1)
+    "Whether a line above the code is a misspelt directive, or one with a word behind it, rather than a sentence."
+    if not (match := re.fullmatch(ALMOST, line)): return False
+    pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').split()
+    slip = word not in ('export', 'exports', 'expert') and re.fullmatch(SLIPS, word)
+    if blank and not pipe: return bool(slip and not more)
+    return bool((slip or re.fullmatch('export[sid]?', word)) and (pipe or len(more) < 2))
 
 
 # Check: exported cells -> a module's text, if it can be one
 
 def numbered(stem):
     "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
-    match = re.fullmatch(NAME, stem)
+    match = re.fullmatch(NAME, stem, re.DOTALL)
     return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
 
 class Module:
-    "What a notebook's `cells` export: its `name` and `order`; once checked, its `body`, `text` and `names`."
+    "What a notebook's `cells` export: its `name` and `order`, its `text`; once checked, the `facts` about its names."
     def __init__(self, shown, cells, exported):
-        self.shown, self.cells, self.exported, self.names = shown, cells, exported, None
+        self.shown, self.cells, self.exported, self.facts = shown, cells, exported, Facts('')
         self.name, self.order = numbered(Path(shown).stem)
 
-    def problem(self, message, line, column):
-        "A problem at a line of the body and a column that counts bytes, as in syntax trees."
-        cell = [cell for cell in self.exported if cell.start <= line][-1]
-        before = self.body.split('\n')[line - 1].encode()[:column].decode('utf-8', 'ignore')
-        return cell.problem(message, cell.line(line - cell.start + 1), len(before))
+    def place(self, code, at):
+        "(cell, line of its code from 1, column from 0 in bytes) of the instruction of index `at`."
+        line, _, column, _ = [*code.co_positions()][at]
+        cell = next(cell for cell in self.exported if str(cell.number) == code.co_filename)
+        return cell, line or code.co_firstlineno, column or 0
+
+    def problem(self, message, code, at, name):
+        "A problem at an instruction of a code object, which concerns a name; None where the line says `# noqa`."
+        cell, line, column = self.place(code, at)
+        text = cell.code.split('\n')[line - 1]
+        if re.search(r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d', text): return None
+        column = len(text.encode()[:column].decode('utf-8', 'ignore'))
+        if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
+        return cell.problem(message, cell.line(line), column)
 
 def convert(cells, shown, out):
-    "(the module that cells make, None where they export nothing; the problems)."
-    exported, problems = select(cells)
-    if not exported: return None, problems
+    "(the module that cells make, None where they export nothing; problems; warnings; notes)."
+    exported, loose, notes = select(cells)
+    if not exported: return None, [], loose, notes
     module = Module(shown, cells, exported)
     if not module.name:
-        return None, [*problems, f'{shown}: exports cells, but its name has no number, unlike 02_title.ipynb']
-    problems += assemble(module) or check(module, standing(out/f'{module.name}.py')[1], out.name)
-    return module, problems
+        wrong = f'{shown}: exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
+        return None, [wrong], loose, notes
+    return module, assemble(module, out), loose, notes
 
-def assemble(module):
-    "Joins the exported cells, with `from __future__` lines on top; returns the problems."
+def assemble(module, out):
+    "Joins the exported cells, with `from __future__` lines on top, and checks each; returns the problems."
     shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', module.shown)      # what no comment may hold
-    future, codes, problems = [], [], []
+    future, blocks, problems = {}, [], []
     for cell in module.exported:
         lines = cell.code.split('\n')
         problems += lift(cell, lines, future)
-        codes.append('\n'.join(lines).rstrip('\n'))
-    body = '\n'.join([*dict.fromkeys(future), '\n\n']) if future else ''
-    for ordinal, (cell, code) in enumerate(zip(module.exported, codes), 1):
-        body += f'# %% {shown} export {ordinal}\n'
-        cell.start = body.count('\n') + 1
-        body += code + '\n\n\n'
-    module.body = body.rstrip('\n') + '\n'
-    advice = 'Do not edit: change the notebook, then run notebook2script.py.'
-    module.text = f'# Generated from {shown}\n# {advice} {digest(module.body)}\n\n{module.body}'
+        cell.code = '\n'.join(lines).rstrip('\n')
+        blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
+    top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
+    module.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
+    module.facts = Facts(out.name, module.text)
+    for cell in module.exported: problems += check_alone(cell, future, module.facts)
+    if not problems and '\nglobal ' in module.text: problems += check_together(module)
     return problems
 
 def lift(cell, lines, future):
-    "Moves the `from __future__` statements of a cell from `lines` to `future`; gives the problems."
+    "Moves the `from __future__` statements of a cell from `lines` to the keys of `future`, with their flags; gives the problems."
     if '__future__' not in cell.code: return
-    import ast
+    import ast, __future__
     try: statements = ast.parse(cell.code).body
     except NO_PROGRAM: return                                          # check says more
     for node in statements:
@@ -184,190 +208,411 @@ def lift(cell, lines, future):
         taken = range(node.lineno, node.end_lineno + 1)
         if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
             yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
+        unknown = {alias.name for alias in node.names} - {*__future__.all_feature_names}
+        for name in unknown: yield cell.problem(f'Python has no future feature {name}', cell.line(node.lineno))
         for line in taken: lines[line - 1] = ''
-        future.append(ast.unparse(node))
+        for alias in node.names if not unknown else []:
+            future[f'from __future__ import {alias.name}'] = getattr(__future__, alias.name).compiler_flag
 
-def digest(body):
-    "What the header says of the body, so that an edit shows."
-    import hashlib
-    return hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
+def title(code):
+    """The first name that a cell defines. It stands above the cell's line, and stays when the cell is edited: git then
+    finds an unchanged line between an edited cell and one that was added, moved or removed above it."""
+    found = re.search(r'(?m)^(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^(\w+)[^=\n(]*=[^=]', code)
+    return found[1] or found[2] if found else ''
 
-def check(module, old, package):
-    """The problems of cells that do not stand alone, else of the whole; keeps the names that it binds and reads. Where
-    its file has this very text already (`old`), each cell was found right when that was written."""
-    problems = [] if old == module.text else [*filter(None, map(check_alone, module.exported))]
-    try: module.names = None if problems else bindings(module.body, package)
-    except NO_PROGRAM as e:
-        line = getattr(e, 'lineno', None) or 0
-        if line < module.exported[0].start: return [f'{module.shown}: {e}']
-        return [module.problem(e.msg, line, max(0, (e.offset or 1) - 1))]
-    return problems
+def digest(code):
+    "Eight digits that change with a cell, but not with blank lines or blanks at the ends of lines."
+    lines = filter(None, map(str.rstrip, code.split('\n')))
+    return f'{zlib.crc32(chr(10).join(lines).encode("utf-8", "surrogatepass")):08x}'
 
-def check_alone(cell):
-    "What keeps a cell from standing alone in a module, as a problem that says what to do; None where nothing does."
-    if '\0' in cell.code: return cell.problem('contains a NUL character')
-    try: compile(cell.code, 'cell', 'exec', dont_inherit=True)
-    except UnicodeEncodeError: return cell.problem('contains half of a character, which no file can hold')
+def check_alone(cell, future, facts):
+    "What keeps a cell from standing alone in a module, as problems that say what to do; adds its names to the facts."
+    if '\0' in cell.code: return [cell.problem('contains a NUL character')]
+    try: facts.add(compile(cell.code, str(cell.number), 'exec', sum({*future.values()}), True, 0))
+    except UnicodeEncodeError: return [cell.problem('contains half of a character, which no file can hold')]
     except NO_PROGRAM as e:
         line, offset = getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1
         message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
-        if re.match(MAGIC, ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])):
-            message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
-        return cell.problem(message, line and cell.line(line), max(0, offset - 1))
+        text = ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])
+        if re.match(CONFLICT, text): message = 'has the conflict markers of an unfinished merge'
+        elif re.match(MAGIC, text): message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+        return [cell.problem(message, line and cell.line(line), max(0, offset - 1))]
+    return []
+
+def check_together(module):
+    "The problem of cells of which each is right, but not all of them one after the other."
+    body = '\n'.join(cell.code for cell in module.exported)
+    try: compile(body, module.name, 'exec', 0, True, 0)
+    except NO_PROGRAM as e:
+        line = getattr(e, 'lineno', None) or 1
+        for cell in module.exported:
+            if line <= (length := cell.code.count('\n') + 1): break
+            line -= length
+        yield cell.problem(getattr(e, 'msg', None) or str(e), cell.line(line), max(0, (getattr(e, 'offset', 0) or 1) - 1))
 
 
-# Names: does everything that a module reads exist?
+# Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
+KINDS = {opcode.opmap[name]: kind for name, kind in {
+    'LOAD_NAME': 'read', 'LOAD_GLOBAL': 'read', 'LOAD_FROM_DICT_OR_GLOBALS': 'read', 'STORE_NAME': 'bind',
+    'STORE_GLOBAL': 'bind', 'IMPORT_NAME': 'import', 'LOAD_CONST': 'constant', 'LOAD_SMALL_INT': 'number'}.items()
+    if name in opcode.opmap}
+GLOBAL, STORE_GLOBAL = opcode.opmap['LOAD_GLOBAL'], opcode.opmap['STORE_GLOBAL']
+AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
+ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
-@lru_cache(999)
-def bindings(text, package):
-    "(names bound at module level, names read from there by any scope, modules imported with a star)."
-    import _symtable as table                       # what symtable wraps: its objects would cost more than the parsing
-    top = table.symtable(text, 'module', 'exec')
-    bound, read, scopes, explicit = set(), set(), [top], table.GLOBAL_EXPLICIT
-    for scope in scopes:
-        scopes += scope.children
-        binds = table.DEF_BOUND | (table.DEF_GLOBAL if scope is top else 0)      # := in a comprehension binds here
-        for name, flags in scope.symbols.items():
-            kind = flags >> table.SCOPE_OFF & table.SCOPE_MASK
-            if flags & table.USE and (scope is top or kind in (table.GLOBAL_IMPLICIT, explicit)): read.add(name)
-            if flags & binds and (scope is top or kind == explicit): bound.add(name)
-    starred = re.search(r'import\s*\*', text) and [base for _, base, names in imports(text, package) if '*' in names]
-    return bound, read, starred or []
+class Unknown(Exception):
+    "Which names a module has cannot be known; says why."
 
-def imports(text, package):
-    "(node, full name of the module, names taken from it) of each import in the text of a module of `package`."
-    import ast
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import): yield from ((node, alias.name, []) for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            above = package.rsplit('.', node.level - 1)[:1] if node.level else []
-            yield node, '.'.join([*above, *filter(None, [node.module])]), [alias.name for alias in node.names]
+class Absent(Unknown):
+    "There is no such module."
+
+class Facts:
+    """What the code of a module of `package` does with the module's names: the set `bound`; `reads`; those of the
+    reads that come `early`, at a time when the name is not bound; `imports`. Each entry ends with a code object and the
+    index of an instruction in it. `folders` are those of a package."""
+    def __init__(self, package, text='', path=None, folders=()):
+        self.package, self.text, self.path, self.folders = package, text, path, folders
+        self.bound, self.reads, self.early, self.imports = set(), [], [], []
+
+    def add(self, code, top=True, now=True, local=frozenset(), deep=True):
+        """Goes through a code object, and those in it, in the order in which they run; `now` where that is at the import.
+        Unless `deep`, only those that bind names of the module."""
+        steps, names, last, before = [*instructions(code)], code.co_names, None, None
+        if not top and not code.co_flags & 1: local = {names[arg] for _, op, arg in steps if KINDS[op] == 'bind'}
+        for at, op, arg in steps:
+            match KINDS[op]:
+                case 'constant' | 'number' as kind:
+                    before, last = last, code.co_consts[arg] if kind == 'constant' else arg
+                    if hasattr(last, 'co_code') and (deep or STORE_GLOBAL in last.co_code):    # a class or a function
+                        self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
+                case 'import': self.imports.append((self.absolute(names[arg], before), last or (), code, at))
+                case 'bind':
+                    if top or op == STORE_GLOBAL: self.bound.add(names[arg])
+                case 'read':
+                    name = names[arg >> (op == GLOBAL)]
+                    if name in ALWAYS or (name in local and op != GLOBAL): continue
+                    self.reads.append((name, code, at))
+                    if now and name not in self.bound: self.early.append((name, code, at))
+
+    def source(self):
+        "The text of the module, where it has one."
+        if self.path and not self.text: self.text = Path(self.path).read_text('utf-8', 'replace')
+        return self.text
+
+    def absolute(self, name, level):
+        "The full name of an imported module."
+        return '.'.join([*self.package.rsplit('.', level - 1)[:1], *filter(None, [name])]) if level else name
+
+    def stars(self):
+        "The modules of which everything is imported."
+        return [base for base, names, _, _ in self.imports if '*' in names]
+
+def instructions(code):
+    "(index, operation, argument) of the instructions of a code object that concern names."
+    data = code.co_code
+    for at, op in enumerate(data[::2]):
+        if op in KINDS:
+            arg, back = data[2 * at + 1], at
+            while back and data[2 * back - 2] == opcode.EXTENDED_ARG:  # the higher bytes stand before
+                back -= 1
+                arg |= data[2 * back + 1] << 8 * (at - back)
+            yield at, op, arg
 
 class Names:
-    "The names that star imports give, by the text of modules: those of this run, those in `out`, those installed."
-    def __init__(self, modules, out):
-        self.out, self.texts, self.known = out, {f'{out.name}.{m.name}': m.body for m in modules}, {}
+    "The names of modules: those of this run, those in the folder `out`, and installed ones, which are read, never imported."
+    def __init__(self, modules, root, out):
+        self.out, self.path, self.stars = out, [str(root), *sys.path], {}
+        self.known = {f'{out.name}.{module.name}': module.facts for module in modules}
 
-    def bound(self, names):
-        "What `names`, given by `bindings`, bind, star imports included; None where that cannot be known."
-        given = [self.public(star) for star in names[2]]
-        return None if None in given else names[0].union(*given)
+    def facts(self, dotted):
+        "The Facts of a module. Raises Unknown."
+        if dotted not in self.known:
+            try: self.known[dotted] = self.ours(dotted) or self.installed(dotted)
+            except NO_PROGRAM as e: self.known[dotted] = Unknown(f'{dotted} cannot be read: {e}')
+            except Unknown as e: self.known[dotted] = e
+        if isinstance(self.known[dotted], Unknown): raise self.known[dotted]
+        return self.known[dotted]
+
+    def ours(self, dotted):
+        "The Facts of a module in the folder `out` that is not of this run, if it is one."
+        first, _, rest = dotted.partition('.')
+        path = self.out.joinpath(*rest.split('.')).with_suffix('.py') if rest else self.out/'__init__.py'
+        if first != self.out.name or not path.is_file(): return None
+        facts = Facts(first, path.read_text('utf-8'))
+        facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
+        return facts
+
+    def builtin(self, dotted):
+        "The Facts of a module in C that belongs to Python itself: it has no text, and its import shows nothing."
+        facts = Facts('')
+        facts.bound = {*dir(__import__(dotted))}
+        return facts
+
+    def installed(self, dotted):
+        "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
+        from importlib.machinery import ExtensionFileLoader, PathFinder, SourceFileLoader
+        class Reader(SourceFileLoader):
+            def set_data(self, *args, **options): pass                 # compiled code is read, never written
+        if dotted in sys.builtin_module_names: return self.builtin(dotted)
+        path, name = self.path, ''
+        for part in (os.path.__name__ if dotted == 'os.path' else dotted).split('.'):
+            name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
+            try: spec = PathFinder.find_spec(name, path)
+            except KeyError: spec = None                               # Python's, for a folder in one without __init__.py
+            if not spec and not any(map(os.path.isdir, folder)): break
+            path = (spec and spec.has_location and spec.submodule_search_locations) or folder
+        if spec and isinstance(spec.loader, ExtensionFileLoader) and dotted in sys.stdlib_module_names: return self.builtin(dotted)
+        if not spec or isinstance(spec.loader, ExtensionFileLoader):
+            return stub(folder, spec, dotted)
+        facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
+        if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
+        if spec.origin: facts.add(spec.loader.get_code(name), deep=False)          # without: a folder, which has no code
+        return facts
+
+    def scope(self, facts, strict=True):
+        "All names of a module: its own, and those that its star imports give. Raises Unknown."
+        names = set(facts.bound)
+        for base in facts.stars():
+            try: names |= self.star(base)
+            except Absent:                                             # in an installed module that works, a line that
+                if strict: raise                                       # never runs
+        return names
+
+    def star(self, dotted):
+        "What `from dotted import *` gives; more than that where `__all__` is computed. Raises Unknown."
+        if dotted not in self.stars:
+            self.stars[dotted] = set()                                 # a circle adds nothing
+            try: self.stars[dotted] = self.public(dotted)
+            except Unknown as e: self.stars[dotted] = e
+        if isinstance(self.stars[dotted], Unknown): raise self.stars[dotted]
+        return self.stars[dotted]
 
     def public(self, dotted):
-        "The names that `from dotted import *` binds, or None where its source does not tell."
-        if dotted in self.known: return self.known[dotted]
-        import ast
-        found = self.known[dotted] = set()                             # a circle adds nothing
-        try:
-            text, package = self.source(dotted)
-            names, nodes = bindings(text, package), [*ast.walk(ast.parse(text))]
-            start = dotted + '.'                                       # a package holds the modules that it imports
-            parts = {m[len(start):].split('.')[0] for _, m, _ in imports(text, package) if m.startswith(start)}
-            if '__all__' in names[0]: found = literal_all(nodes)
-            elif any(map(writes_globals, nodes)): found = None
-            else: found = {name for name in self.bound(names) | parts if not name.startswith('_')}
-        except Exception: found = None                                 # no source, or whatever a finder raises
-        self.known[dotted] = found
-        return found
+        "The same, found out."
+        facts = self.facts(dotted)
+        names = self.scope(facts, dotted.startswith(f'{self.out.name}.'))
+        if '__all__' not in facts.bound:
+            names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
+            return {name for name in names if not name.startswith('_')}
+        text = facts.source()
+        listed, complete = every(text)
+        if complete: return listed
+        return names - {'__all__'} | ({*re.findall(r'''["'](\w+)["']''', text)} if '__getattr__' in names else set())
 
-    def source(self, dotted):
-        "(text, package) of a module, which is found and never imported."
-        from importlib.machinery import PathFinder
-        if dotted in self.texts: return self.texts[dotted], self.out.name
-        first, *rest = (os.path.__name__ if dotted == 'os.path' else dotted).split('.')
-        if first == self.out.name: return self.out.joinpath(*rest).with_suffix('.py').read_text('utf-8'), first
-        spec = PathFinder.find_spec(first)
-        for part in rest: spec = PathFinder.find_spec(f'{spec.name}.{part}', spec.submodule_search_locations)
-        return Path(spec.origin).read_text('utf-8'), spec.parent
+    def lacking(self, dotted, facts, wanted):
+        "Those of the names `wanted` that a module lacks. Raises Unknown."
+        if wanted <= facts.bound or not (lost := wanted - self.scope(facts)): return set()
+        self.doubt(dotted, facts, set())
+        return lost
 
-def literal_all(nodes):
-    "The names of `__all__` where all that makes it is literal, else None."
+    def doubt(self, dotted, facts, seen):
+        "Raises Unknown where a module, or one whose names it takes by a star, writes names that no text shows."
+        if dotted in seen: return
+        seen.add(dotted)
+        if reason := writes(facts.source()): raise Unknown(f'{dotted} {reason}')
+        for base in facts.stars():
+            if isinstance(self.known.get(base), Facts): self.doubt(base, self.known[base], seen)
+
+def every(text):
+    "(the names that `__all__` lists in so many words, whether those are all)."
     import ast
-    names, others = set(), 0
-    for node in nodes:
+    names, found = set(), 0
+    for literal in re.findall(ALL, text):
+        try: names, found = names | {*ast.literal_eval(literal)}, found + 1
+        except (TypeError, *NO_PROGRAM): pass                          # computed
+    return names, bool(found) and found == len(re.findall(r'(?m)^[^#\n]*\b__all__\b', text))
+
+def stub(places, spec, dotted):
+    "The Facts of a module whose code is none of Python's: what its stub says, or else every name in its binary."
+    facts = Facts('')
+    for file in (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__')):
+        if not os.path.isfile(file): continue
+        text = '\n' + Path(file).read_text('utf-8', 'replace')
+        given = re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text)
+        facts.bound = {*re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text), *re.findall(r'\w+', ' '.join(given))}
+        return facts
+    if not spec: raise Absent(f'{dotted} is not installed')
+    facts.bound = {name.decode() for name in re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())}
+    return facts
+
+def check_names(module, names, package, problems, notes):
+    "Adds the problems with names, which do not stop an export, and a note where names cannot be checked."
+    off = {}
+    for check in missing, early, imported, listed:
+        try: problems += filter(None, check(module, names, package))
+        except Unknown as e: off[f'{module.shown}: names are not checked: {e}'] = 1
+    notes += off
+
+def early(module, names, package):
+    "A problem for each name that a line at the top level reads above the line that sets it."
+    if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
+    late -= set().union(*map(names.star, module.facts.stars()))
+    for name, code, at in module.facts.early:
+        if name in late and not excused(*module.place(code, at), name, 'NameError', AROUND):
+            yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name)
+
+def imported(module, names, package):
+    "A problem for each name that is imported from a module of ours which does not have it."
+    for base, taken, code, at in module.facts.imports:
+        if not re.fullmatch(rf'{re.escape(package)}\.nb_[0-9]+[a-z]?', base): continue
+        try: facts = names.facts(base)
+        except Absent: continue                                        # which is a problem of its own
+        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS) if '__getattr__' not in facts.bound else ():
+            if not excused(*module.place(code, at), name, 'ImportError'):
+                yield module.problem(f'{base} has no `{name}`', code, at, name)
+
+def listed(module, names, package):
+    "A problem for each name that `__all__` lists and the module lacks."
+    for name in names.lacking(module.shown, module.facts, every(module.text)[0]) if '__all__' in module.facts.bound else ():
+        for cell in module.exported:
+            if found := re.search(rf'(["\']){name}\1', cell.code):
+                line = cell.code.count('\n', 0, found.start()) + 1
+                yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', cell.line(line))
+                break
+
+def missing(module, names, package):
+    "A problem for each name that a module reads and lacks, where it is first read."
+    lost = names.lacking(module.shown, module.facts, {name for name, _, _ in module.facts.reads})
+    places = [(*module.place(code, at), name, code, at) for name, code, at in module.facts.reads if name in lost]
+    for cell, line, column, name, code, at in sorted(places, key=lambda place: (place[0].number, *place[1:3])):
+        if name not in lost or re.search(rf'(?m)^{name}[ \t]*:', module.text): continue      # `name: type` declares it
+        if excused(cell, line, column, name, 'NameError'): continue
+        if problem := module.problem(f'`{name}` is set {setter(module, name)}', code, at, name):
+            lost = lost - {name}
+            yield problem
+
+AROUND = {'If', 'For', 'While', 'Try', 'TryStar', 'With', 'Match', 'IfExp', 'BoolOp', 'ListComp', 'SetComp', 'DictComp',
+          'GeneratorExp', 'AsyncFor', 'AsyncWith'}
+
+def excused(cell, line, column, name, error, around=()):
+    """Whether a place in a cell is meant for a name that may be missing: inside a `try` that catches the error, or under
+    a condition that asks for Python's version, for a type checker, or for the name; or inside one of the kinds `around`."""
+    import ast
+    for node in ast.walk(ast.parse(cell.code)):
+        if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
+                                               < (node.end_lineno, node.end_col_offset)): continue
+        if type(node).__name__ in around: return True
         match node:
-            case ast.Assign(targets=[ast.Name('__all__')]) | ast.AugAssign(target=ast.Name('__all__')):
-                names, others = names | {*ast.literal_eval(node.value)}, others - 1
-            case ast.Name('__all__'): others += 1
-    return names if names and not others else None
+            case ast.If() | ast.While() | ast.IfExp(): parts, wanted = [node.test], {'version_info', 'TYPE_CHECKING', name}
+            case ast.BoolOp(): parts, wanted = node.values, {name}
+            case ast.Try() if line <= node.body[-1].end_lineno:
+                parts, wanted = [h.type or ast.Name(error) for h in node.handlers], {error, 'Exception', 'BaseException'}
+            case ast.With(): parts, wanted = [item.context_expr for item in node.items], {error}
+            case _: continue
+        found = [n for part in parts for n in ast.walk(part)]
+        if wanted & {getattr(n, 'attr', getattr(n, 'value', None)) if not isinstance(n, ast.Name) else n.id * (n.id != name)
+                     for n in found if isinstance(n, (ast.Name, ast.Attribute, ast.Constant))}: return True
+    return False
 
-def missing_names(module, names):
-    "A problem for each name that the module reads and does not have, with where an unexported cell sets it."
-    bound, read, _ = module.names
-    if read <= bound | ALWAYS or (bound := names.bound(module.names)) is None: return
+READERS = set("""dict list set frozenset tuple sorted len iter any all filter map print repr str getattr hasattr dir eval
+    isinstance id type enumerate zip getmembers""".split())
+
+def writes(text):
+    "How a module may set names that its text does not show, or ''."
+    if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
-    nodes, missing, first = [*ast.walk(ast.parse(module.body))], read - bound - ALWAYS, {}
-    if not missing or any(map(writes_globals, nodes)): return
-    excused = {n for node in nodes if may_lack_names(node) for part in node.body for n in ast.walk(part)}
-    found = [node for node in nodes if isinstance(node, ast.Name) and node.id in missing and node not in excused]
-    for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)): first.setdefault(node.id, node)
-    for name, node in first.items():
-        yield module.problem(f'`{name}` is set {setter(module, name)}', node.lineno, node.col_offset)
+    tree = ast.parse(text)
+    parent = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    if any(isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test) and isinstance(star := node.body[-1],
+           ast.ImportFrom) and star.names[0].name == '*' for node in tree.body): return ''        # it shows them there
+    own = {node: how for node in parent if (how := own_names(node, parent))}
+    aliases = {target.id: how for node, how in own.items() if isinstance(parent[node], ast.Assign)
+               for target in parent[node].targets if isinstance(target, ast.Name)}
+    own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
+    for node, how in own.items():
+        if how in ('exec', 'enum') or not only_read(node, parent[node]): return f'sets names through {how}'
+    return ''
 
-def writes_globals(node):
-    "Whether a node of the syntax tree may bind names of the module that its text does not show."
+def own_names(node, parent):
+    "What gives a node of the syntax tree access to all names of its module, or None."
     import ast
     match node:
-        case ast.Call(ast.Name('exec'), [_]) | ast.Attribute(ast.Name('sys'), 'modules'): return True
-        case ast.Name('globals' | 'global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return True
+        case ast.Call(ast.Name('exec'), [_]): return 'exec'
+        case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'enum'
+        case ast.Call(ast.Name('globals'), []): return 'globals()'
+        case ast.Subscript(ast.Attribute(ast.Name('sys'), 'modules'), ast.Name('__name__')): return 'sys.modules'
+        case ast.Call(ast.Name('locals' | 'vars' as name), []):
+            while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)): node = parent[node]
+            return None if node in parent else f'{name}()'
 
-def may_lack_names(node):
-    "Whether the body of a statement is meant for a missing name: try … except NameError, if sys.version_info …"
+def only_read(node, parent):
+    "Whether what has access to all names of its module is put to no use that could change one."
     import ast
-    match node:
-        case ast.If(): parts, words = [node.test], {'version_info'}
-        case ast.Try():
-            parts, words = [h.type or ast.Name('Exception') for h in node.handlers], {'NameError', 'Exception'}
-        case _: return False
-    return any({getattr(n, 'id', ''), getattr(n, 'attr', '')} & words for part in parts for n in ast.walk(part))
+    match parent:
+        case ast.Subscript(value=value) | ast.Attribute(value=value) if value is node and not isinstance(parent.ctx, ast.Load):
+            return False
+        case ast.Attribute(attr=attr): return attr not in ('update', 'setdefault', 'pop', '__dict__', '__setitem__', '__setattr__')
+        case ast.Call(func=ast.Name(name) | ast.Attribute(_, name)): return name in READERS
+        case ast.Assign(targets=[ast.Name()]): return True             # an alias, which is looked at in its turn
+        case ast.Assign() | ast.Return() | ast.AugAssign(): return False
+    return True
 
 def setter(module, name):
     "The cell that sets a name, in words."
     for cell in module.cells:
         if cell.kind != 'code' or cell.code or name not in cell.source: continue
-        try: found = name in bindings(re.sub(r'(?m)^([ \t]*)[%!].*', r'\1pass', cell.source), '')[0]
+        facts = Facts('')
+        try: facts.add(compile(re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source), 'cell', 'exec', 0, True, 0))
         except NO_PROGRAM: continue
-        if found: return f'in cell {cell.number}, which is not exported'
+        if name in facts.bound: return f'in cell {cell.number}, which is not exported'
     return 'nowhere'
 
 def import_problems(module, package, orders):
     "A problem for each import of a module of ours that does not exist, or does not come before the importer."
-    if all(orders.get(n, module.order) < module.order for n in re.findall('nb_[0-9]+[a-z]?', module.body)): return
-    for node, base, names in imports(module.body, package):
+    for base, names, code, at in module.facts.imports:
         dotted = ' '.join(f'{base}.{name}' for name in names) if base == package else base
         for name in re.findall(rf'(?<!\S){re.escape(package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
             if name not in orders: message = 'does not exist'
             elif name == module.name: message = 'imports itself, in a circle'
             elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
-            yield module.problem(f'{package}.{name} {message}', node.lineno, node.col_offset)
+            cell, line, column = module.place(code, at)
+            yield cell.problem(f'{package}.{name} {message}', cell.line(line), column)
 
 
 # Plan: modules -> what to write
 
-OURS, EDITED = 'out of date', 'edited by hand'
+OURS, EDITED, TORN = 'out of date', 'edited by hand', 'left with conflict markers by a merge'
 OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
               'foreign': 'was not generated, so it is not overwritten',
-              EDITED: 'was edited by hand; put the change into the notebook, or use --force:'}
+              EDITED: 'was edited by hand{}; put the change into the notebook, or use --force:'}
 
 class Result:
     """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
-    `changes`, of those written (what the file was: missing, out of date or edited by hand; old text; new text);
-    `orphans`, whose notebook is gone, and what they are; `problems` that did not stop it; `seconds`."""
+    `changes`, of those written (what the file was: missing, out of date, edited by hand, left with conflict markers; old
+    text; new text); `orphans`, whose notebook is gone, and what they are; `problems` that did not stop it; `notes`, which
+    are no problems; `seconds`."""
     def __init__(self):
-        self.written, self.unchanged, self.removed, self.problems, self.changes, self.orphans = [], [], [], [], {}, {}
+        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
+        self.problems, self.notes = [], []
 
 def standing(path):
     "(state, text) of what stands in the place of a module."
     if path.is_symlink(): return 'a link', ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
     except FileNotFoundError: return 'missing', ''
-    header = re.match(HEADER, plain := text.replace('\r\n', '\n'))
-    if not header: return 'foreign', text
-    return OURS if header[1] == digest(plain[header.end():]) else EDITED, text
+    plain = text.replace('\r\n', '\n')
+    if not re.match(HEAD, plain): return 'foreign', text
+    if old := re.match(OLD, plain):
+        import hashlib
+        sound = hashlib.sha256(plain[old.end():].encode('utf-8', 'surrogatepass')).hexdigest()[:16] == old[1]
+    else: sound = all(right for *_, right in blocks(plain))
+    if sound: return OURS, text
+    torn = re.search('(?m)^<{7} ', plain) and re.search('(?m)^={7}$', plain) and re.search('(?m)^>{7} ', plain)
+    return (TORN if torn else EDITED), text
+
+def blocks(text):
+    "(line from 1, notebook, hash, whether it holds) of the top of a module, and of each cell in it."
+    marks, top, at = [*re.finditer(MARK, text)], re.match(HEAD + FUTURE, text), 0
+    yield 0, '', '', bool(top) and not text[top.end():marks[0].start() if marks else len(text)].strip()
+    while at < len(marks):
+        code, ends = marks[at].end(), [mark.start() for mark in marks[at + 1:]] + [len(text.rstrip().removesuffix('# ---'))]
+        end = next((i for i, end in enumerate(ends) if digest(text[code:end]) == marks[at][2]), None)
+        yield text.count('\n', 0, code) + 1, marks[at][1], marks[at][2], end is not None
+        at += 1 + (end or 0)                                           # a text in a cell may look like a mark
 
 def difference(old, new, path):
     "The lines that differ, as `diff -u` shows them."
@@ -375,7 +620,7 @@ def difference(old, new, path):
     old, new = old.replace('\r\n', '\n').splitlines(True), new.splitlines(True)
     return ''.join(difflib.unified_diff(old, new, f'{path} (now)', f'{path} (from the notebook)', n=1))
 
-def plan(modules, out, force, whole):
+def plan(modules, root, out, force, whole):
     "A Result that says what is to be written. Raises Refused."
     result, problems = Result(), []
     for module in modules:
@@ -383,55 +628,77 @@ def plan(modules, out, force, whole):
         state, old = standing(path)
         if old == module.text: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
-        if state in OBJECTIONS and not (force and state == EDITED):
+        if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
+        owner = re.match(HEAD, old)
+        if owner and state != 'foreign' and owner[1] != module.shown and exports(root/owner[1]):
+            problems.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one of them')
+        elif state in OBJECTIONS and not (force and state == EDITED):
             lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
-            problems.append('\n    '.join([f'{module.shown}: {path} {OBJECTIONS[state]}', *lines]))
+            where = edited_cell(module, old) if state == EDITED else ''
+            problems.append('\n    '.join([f'{module.shown}: {path} {OBJECTIONS[state].format(where)}', *lines]))
     if problems: raise Refused(*problems)
     result.written = [*result.changes]
     for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
         state, _ = standing(path)
-        if state in (OURS, EDITED): result.orphans[path] = state
+        if state in (OURS, EDITED, TORN): result.orphans[path] = state
     return result
+
+def edited_cell(module, old):
+    "Which cells of the notebook were edited in the module, in words."
+    wrong = [mark for _, _, mark, right in blocks(old.replace('\r\n', '\n')) if mark and not right]
+    numbers = [str(cell.number) for cell in module.exported if digest(cell.code) in wrong]
+    return f' in cell {", ".join(numbers)}' if numbers else ''
 
 
 # Write: all, or nothing
 
 class Lock:
     "Lets one run at a time write to a folder; the system gives it back when its owner dies."
-    def __init__(self, folder): self.path = folder/'.notebook2script.lock'
+    def __init__(self, folder, patience): self.folder, self.path, self.patience = folder, folder/'.notebook2script.lock', patience
 
     def __enter__(self):
+        end = time.monotonic() + self.patience
         while True:
             self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
-            if os.name == 'nt':
-                import msvcrt
-                return msvcrt.locking(self.file, msvcrt.LK_LOCK, 1)
-            import fcntl
-            fcntl.flock(self.file, fcntl.LOCK_EX)
             try:
-                if os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
+                self.take()
+                if os.name == 'nt' or os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
             except FileNotFoundError: pass                             # its owner has just removed it
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() > end:
+                    os.close(self.file)
+                    raise Refused(f'{self.folder}: another run has been writing there for {self.patience:g} s')
+                time.sleep(.01)
             os.close(self.file)
+
+    def take(self):
+        "Asks the system for the lock. Raises an OSError where somebody has it."
+        if os.name == 'nt':
+            import msvcrt
+            return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)
+        import fcntl
+        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def __exit__(self, *_):
         if os.name != 'nt': self.path.unlink(missing_ok=True)
         os.close(self.file)
 
-def write(modules, out, force, whole, prune):
+def write(modules, root, out, force, whole, prune, patience):
     "Plans again, now that nobody else writes; then all to temporary files, and each to its place in one step."
     out.mkdir(parents=True, exist_ok=True)
-    with Lock(out):
-        result = plan(modules, out, force, whole)
-        temporary = {path: out/f'.{path.name}.tmp' for path in result.written}
+    with Lock(out, patience):
+        result = plan(modules, root, out, force, whole)
+        temporary = {path: out/f'.{path.name}.notebook2script' for path in result.written}
         try:
             for path, (_, _, text) in result.changes.items():
                 temporary[path].unlink(missing_ok=True)                # it could be a link
                 temporary[path].write_bytes(text.encode())
+                if path.exists(): temporary[path].chmod(path.stat().st_mode & 0o7777)
             for path in result.written:                                # after all writes, this costs the disk least
                 with open(temporary[path], 'rb+') as f: os.fsync(f.fileno())
             for path in result.written: os.replace(temporary[path], path)
         finally:
-            for leftover in out.glob('.nb_*.tmp'): leftover.unlink()   # of a run that was killed, too
+            for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()      # of a run that was killed, too
         result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
         for path in result.removed: path.unlink()
         result.orphans = {path: state for path, state in result.orphans.items() if path not in result.removed}
@@ -440,95 +707,146 @@ def write(modules, out, force, whole, prune):
 
 # All together
 
-def project():
-    "The first folder, from here upwards, that has a folder nbs/."
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder/'nbs').is_dir()), here)
+def settings(folder):
+    "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
+    path = folder/'pyproject.toml'
+    try: text = path.read_text('utf-8')
+    except (OSError, ValueError): return None
+    if 'notebook2script' not in text: return None
+    import tomllib
+    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
+    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
+    if table is not None and not (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
+                                  and all(isinstance(value, str) for value in table.values())):
+        raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
+    return table
 
-def collect(paths, root, last=None):
-    "The notebooks that are named, or in the folders that are named; without names those of nbs/; up to number `last`."
-    found, problems = [], []
-    for name in paths or [root/'nbs']:
-        path = Path(os.path.abspath(name), '*.ipynb' if os.path.isdir(name) and Path(name).suffix != '.ipynb' else '')
-        matches = [p for p in path.parent.glob('*.ipynb') if p == path or fnmatch(p.name, path.name)]
-        if not matches and (paths or not os.path.isdir(name)): problems.append(f'{name}: no such notebook')
-        found += sorted(p for p in matches if p.is_file() and not p.name.startswith(('.', '_', 'Untitled')))
+def project(start):
+    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards that has
+    the table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
+    for folder in (start, *start.parents):
+        if (table := settings(folder)) is not None:
+            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
+        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
+        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
+
+def places(paths, root=None):
+    "The same for a run over `paths`: that of the first of them, or else that of the current folder."
+    if root: return project(Path(os.path.abspath(root)))
+    named = [Path(os.path.abspath(path)) for path in paths[:1]]
+    starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
+    return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
+
+def collect(paths, home, last=None):
+    "The notebooks that are named, or in the folders that are named; without names those of `home`; up to number `last`."
+    found, problems, listings = [], [], {}
+    if not paths and not home.is_dir():
+        raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
+    for name in paths or [home]:
+        path = Path(os.path.abspath(name))
+        folder = path if path.suffix != '.ipynb' and path.is_dir() else path.parent
+        if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
+        names = listings[folder]
+        if folder is path: matches = [*names.values()]
+        else: matches = [names[path.name]] if path.name in names else [names[n] for n in names if fnmatch(n, path.name)]
+        if not matches and paths: problems.append(f'{name}: no such notebook')
+        found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
     if problems: raise Refused(*problems)
     return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
 
-def prepare(notebooks, root, out):
-    "(the modules of the notebooks in their order, the problems)."
-    modules, problems = {}, []
+def exports(path):
+    "Whether a notebook exists and exports cells, or may do so, since it cannot be read."
+    try: return path.is_file() and bool(select(read(path, path.name))[0])
+    except Refused: return True
+
+def prepare(notebooks, root, out, result):
+    "(the modules of the notebooks in their order, the problems); adds warnings and notes to the result."
+    modules, problems, beside = {}, [], {}
     for path in notebooks:
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        try: module, found = convert(read(path, shown), shown, out)
-        except Refused as e: module, found = None, e.args
+        try: module, found, loose, notes = convert(read(path, shown), shown, out)
+        except Refused as e: module, found, loose, notes = None, e.args, [], []
         problems += found
-        first = module and modules.setdefault(module.name, module)
+        result.problems += loose
+        result.notes += notes
+        if not module: continue
+        first = modules.setdefault(module.name, module)
         if first is not module: problems.append(f'{shown}: gives {module.name}, as {first.shown} does')
+        if path.parent not in beside:
+            beside[path.parent] = {}
+            for p in path.parent.glob('*.ipynb'): beside[path.parent].setdefault(numbered(p.stem)[0], []).append(p)
+        for other in beside[path.parent][module.name]:
+            if other not in notebooks and exports(other): problems.append(f'{shown}: gives {module.name}, as {other.name} does')
     return sorted(modules.values(), key=lambda module: module.order), problems
 
-def connect(modules, notebooks, root, out):
-    "(problems of imports, problems of names, which do not stop an export) of modules that were read together."
+def connect(modules, notebooks, root, home, out, result):
+    "The problems of imports of modules that were read together; adds those of names to the result."
     stems = [path.stem[3:] for path in out.glob('nb_*.py')]
-    stems += [path.stem for path in {*root.glob('nbs/*.ipynb')} - {*notebooks}]
+    stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
-    names, sound = Names(modules, out), [module for module in modules if module.names]
-    return ([problem for module in sound for problem in import_problems(module, out.name, orders)],
-            [problem for module in sound for problem in missing_names(module, names)])
+    names = Names(modules, root, out)
+    for module in modules: check_names(module, names, out.name, result.problems, result.notes)
+    return [problem for module in modules for problem in import_problems(module, out.name, orders)]
 
-def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None):
-    """Writes the modules of the notebooks `paths` (none: of nbs/) to the folder `out` (None: exp/ beside nbs/);
-    returns a Result. `root` is the project (None: the first folder from here upwards that has a folder nbs/). With
-    `check` or `diff` nothing is written. Raises Refused, with all problems, before anything is written."""
-    start, root, last = time.perf_counter(), Path(os.path.abspath(root or project())), numbered(up_to or '')[1]
-    out = Path(os.path.abspath(out or root/'exp'))
-    if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
+def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
+    """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
+    exp/ beside nbs/); returns a Result. `root` is a folder of the project (None: that of the paths, or the current one).
+    With `check` or `diff` nothing is written. Another run is waited for, `patience` seconds at most. Raises Refused,
+    with all problems, before anything is written."""
+    start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
     if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
-    notebooks = collect(paths, root, last)
+    root, home, usual = places(paths, root)
+    out = Path(os.path.abspath(out or usual))
+    if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
+    notebooks = collect(paths, home, last)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')                                # Python gives them again at the import
-        modules, problems = prepare(notebooks, root, out)
-        others, loose = connect(modules, notebooks, root, out)
-    if problems or others: raise Refused(*problems, *others)
+        modules, problems = prepare(notebooks, root, out, result)
+        if not problems: problems = connect(modules, notebooks, root, home, out, result)
+    if problems: raise Refused(*problems, *result.problems)
     whole, dry = not paths and not last, check or diff
-    result = plan(modules, out, force or dry, whole)
-    if not dry and (result.written or prune and result.orphans): result = write(modules, out, force, whole, prune)
-    result.problems, result.seconds = loose, time.perf_counter() - start
-    return result
+    done = plan(modules, root, out, force or dry, whole)
+    if not dry and (done.written or prune and done.orphans): done = write(modules, root, out, force, whole, prune, patience)
+    done.problems, done.notes = result.problems, [*dict.fromkeys(result.notes + done.notes)]
+    done.seconds = time.perf_counter() - start
+    return done
 
 
 # Command line
+
+TRACED = r'(?:File "(.*\bnb_\w+\.py)", line |(?:File |^)(.*?\bnb_\w+\.py):)([0-9]+)'      # Python's; IPython's, pytest's
 
 def where(place):
     "`nbs/07_x.ipynb, cell 12, line 3` for `exp/nb_07.py:41`, or None."
     name, _, number = place.rpartition(':')
     try:
-        lines = Path(name).read_text('utf-8').split('\n')[:int(number)]
-        mark = [i for i, line in enumerate(lines) if re.fullmatch(PLACE, line)][-1]
+        text, number = Path(name).read_text('utf-8'), int(number)
+        start, notebook, mark, _ = [block for block in blocks(text) if block[1] and block[0] <= number][-1]
     except (OSError, ValueError, IndexError): return None
-    notebook, ordinal = re.fullmatch(PLACE, lines[mark]).groups()
-    try:
-        root = next(folder for folder in Path(os.path.abspath(name)).parents if (folder/notebook).is_file())
-        cell = select(read(root/notebook, notebook))[0][int(ordinal) - 1]
+    root = next((folder for folder in Path(os.path.abspath(name)).parents if (folder/notebook).is_file()), None)
+    if not root: return f'{notebook}, which is gone'
+    try: module = convert(read(root/notebook, notebook), notebook, Path(name).parent)[0]
     except Refused as e: return str(e)
-    except (StopIteration, IndexError): return f'{notebook}, exported cell {ordinal}'
-    line = max(1, min(len(lines) - mark - 1, cell.code.count('\n') + 1))
-    return f'{notebook}, cell {cell.number}, line {cell.line(line)}'
+    cells = [cell for cell in module.exported if digest(cell.code) == mark] if module else []
+    before = [block for block in blocks(text) if block[2] == mark and block[0] < start]
+    if not cells: return f'{notebook}, a cell that has changed since'
+    cell = cells[min(len(before), len(cells) - 1)]                     # of cells that are alike
+    return f'{notebook}, cell {cell.number}, line {cell.line(min(number - start + 1, cell.code.count(chr(10)) + 1))}'
 
-def trace(lines):
-    "Prints a traceback, with the place in the notebook under each line that lies in a generated module."
+def placed(lines):
+    "The lines of a traceback, and under each one that lies in a generated module its place in the notebook."
     for line in lines:
-        found = re.search(r'File "(.+nb_\w+\.py)", line ([0-9]+)', line)
-        place = found and where(f'{found[1]}:{found[2]}')
-        print(line.rstrip('\n') + (f'\n    {place}' if place else ''))
+        yield line.rstrip('\n')
+        found = re.search(TRACED, re.sub(r'\x1b\[[0-9;]*m', '', line))
+        place = found and where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')
+        if place: yield f'    {place}'
 
 def watch(args):
     "Exports whenever a notebook has been saved, until Ctrl-C."
     seen, done = [], None
     try:
         while True:
-            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(args.notebooks, project())]
+            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(args.notebooks, places(args.notebooks)[1])]
             except (OSError, Refused): now = seen
             if now == seen and now != done:                            # nothing has moved since the last look
                 done = now
@@ -546,16 +864,18 @@ def run(args):
     except Refused as e: return tell(*e.args, 'nothing was written') or 2
     except OSError as e: return tell(f'the file system refused: {e}') or 3
     finally: gc.enable()
-    tell(*result.problems)
+    tell(*result.problems, *result.notes)
     for path, state in result.orphans.items():
         tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
     for path, (state, old, new) in result.changes.items():
         if args.check: tell(f'{path}: {state}')
         if args.diff: print(difference(old, new, path), end='')
+        if args.watch: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
     counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
     if removed: counts += f', {removed} removed'
-    if not args.quiet: print(f'{written + unchanged} modules: {counts} ({result.seconds:.2f} s)')
+    total = written + unchanged
+    if not args.quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
 def tell(*messages):
@@ -584,14 +904,18 @@ def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    args = arguments().parse_args(argv)
-    if not args.where: return watch(args) if args.watch else run(args)
-    if args.where == '-': trace(sys.stdin)
-    elif place := where(args.where): print(place)
-    else:
-        tell(f'{args.where}: no line of a generated module')
-        return 2
-    return 0
+    args = arguments().parse_args([re.sub('(?i)^--allFiles=(true|1)$', '--allFiles', arg)
+                                   for arg in (sys.argv[1:] if argv is None else argv)])
+    try:
+        if not args.where: return watch(args) if args.watch else run(args)
+        if args.where == '-':
+            for line in placed(sys.stdin): print(line, flush=True)
+        elif place := where(args.where): print(place)
+        else: return tell(f'{args.where}: no line of a generated module') or 2
+        return 0
+    except BrokenPipeError:                                            # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == '__main__': sys.exit(main())

@@ -1,7 +1,9 @@
 # Generated from nbs/00_exports.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 314b5ae87fd07093
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/00_exports.ipynb export 1
+# ---
+# same
+# %% nbs/00_exports.ipynb c50c1fcc
 def same(a, b):
     "Whether `a` and `b` agree in shape, where they have one, and in every value; lists of arrays or tensors included."
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
@@ -10,8 +12,9 @@ def same(a, b):
     equal = a == b
     return bool(equal.all() if hasattr(equal, 'all') else equal)
 
-
-# %% nbs/00_exports.ipynb export 2
+# ---
+# describe
+# %% nbs/00_exports.ipynb ca8527f1
 def describe(x):
     "`x` as text, with its shape in front where it has one."
     return f'{tuple(x.shape)} {x!r}' if hasattr(x, 'shape') else repr(x)
@@ -26,8 +29,9 @@ def test_eq(got, want):
 
 test.__test__ = test_eq.__test__ = False
 
-
-# %% nbs/00_exports.ipynb export 3
+# ---
+# check_answer
+# %% nbs/00_exports.ipynb fe4a8703
 def check_answer(got, want, causes=(), cmp=same):
     """Print whether an exercise's answer `got` is right, and if not: what was expected, what came, the likely cause.
     `causes` pairs wrong values with the mistake that gives them; `...` stands for an answer not yet written."""
@@ -36,3 +40,5 @@ def check_answer(got, want, causes=(), cmp=same):
     if cmp(got, want): return print('right')
     cause = next((why for wrong, why in causes if cmp(got, wrong)), 'none that we foresaw')
     print(f'expected {describe(want)}\ngot      {describe(got)}\nlikely cause: {cause}')
+
+# ---

@@ -1,7 +1,9 @@
 # Generated from nbs/01_matmul.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. d679f870d62b926b
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/01_matmul.ipynb export 1
+# ---
+#
+# %% nbs/01_matmul.ipynb 1e8309ea
 import gzip, math, os, struct, time, zlib
 from pathlib import Path
 import numpy as np
@@ -10,8 +12,9 @@ from torch import tensor
 import exp
 from exp.nb_00 import check_answer, test, test_eq
 
-
-# %% nbs/01_matmul.ipynb export 2
+# ---
+# IDX_TYPES
+# %% nbs/01_matmul.ipynb 26c20486
 IDX_TYPES = {0x08: 'u1', 0x09: 'i1', 0x0b: '>i2', 0x0c: '>i4', 0x0d: '>f4', 0x0e: '>f8'}
 
 def read_idx(path):
@@ -32,8 +35,9 @@ def read_idx(path):
     array = np.frombuffer(raw, dtype, offset=start).reshape(shape)
     return torch.from_numpy(array.astype(dtype.newbyteorder('=')))
 
-
-# %% nbs/01_matmul.ipynb export 3
+# ---
+# show_images
+# %% nbs/01_matmul.ipynb 80b0df5a
 def show_images(x, titles=(), cols=10, size=1.):
     "Draw images `x`, (n, h, w) or (n, h*h), with `titles`, `cols` to a row and `size` inches wide."
     import matplotlib.pyplot as plt
@@ -46,16 +50,18 @@ def show_images(x, titles=(), cols=10, size=1.):
     for ax, title in zip(axes.flat, titles): ax.set_title(title)
     plt.show()
 
-
-# %% nbs/01_matmul.ipynb export 4
+# ---
+# timed
+# %% nbs/01_matmul.ipynb 15f8ffd8
 def timed(f, *args, threads=1, seconds=.05):
     "Median seconds of a call `f(*args)` on `threads` threads, over the calls that fit into about `seconds`."
     from torch.utils.benchmark import Timer
     timer = Timer('f(*args)', globals={'f': f, 'args': args}, num_threads=threads)
     return timer.blocked_autorange(min_run_time=seconds).median
 
-
-# %% nbs/01_matmul.ipynb export 5
+# ---
+# near
+# %% nbs/01_matmul.ipynb 80be0a5e
 def near(a, b, rtol=1e-3, atol=1e-5):
     "Whether `a` and `b` agree in shape and differ nowhere by more than `atol + rtol*|b|`; NaN never does."
     a, b = torch.as_tensor(a), torch.as_tensor(b)
@@ -67,8 +73,9 @@ def test_near(a, b, rtol=1e-3, atol=1e-5):
 
 near.__test__ = test_near.__test__ = False
 
-
-# %% nbs/01_matmul.ipynb export 6
+# ---
+# MNIST
+# %% nbs/01_matmul.ipynb 9dc82843
 MNIST = {
     'name': 'mnist', 'system': [],       # folders in which the operating system may keep the files
     'mirrors': ['https://ossci-datasets.s3.amazonaws.com/mnist/',
@@ -89,8 +96,9 @@ FASHION_MNIST = {
         't10k-images-idx3-ubyte.gz': '346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073',
         't10k-labels-idx1-ubyte.gz': '67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5'}}
 
-
-# %% nbs/01_matmul.ipynb export 7
+# ---
+# DownloadBar
+# %% nbs/01_matmul.ipynb 3c323dbc
 class DownloadBar:
     "The progress bar that pooch asks for, drawn by fastprogress; silent when the `total` is not known."
     total, done, bar = 0, 0, None
@@ -107,8 +115,9 @@ class DownloadBar:
     def reset(self): "Called once at the end of a file; there is nothing left to do."
     close = reset
 
-
-# %% nbs/01_matmul.ipynb export 8
+# ---
+# download
+# %% nbs/01_matmul.ipynb d658f768
 def download(urls, sha256, folder='', rounds=2, timeout=30):
     """The path of a file with this `sha256`, from the cache or from the first of `urls` that gives it.
     All are tried `rounds` times, each allowed `timeout` seconds of silence. The cache is the folder that the
@@ -125,8 +134,9 @@ def download(urls, sha256, folder='', rounds=2, timeout=30):
         except (OSError, ValueError) as e: reasons.append(f'\n  {url}: {e}')
     raise OSError(f'download: no mirror gave {name} with SHA-256 {sha256[:8]}…:{"".join(reasons)}')
 
-
-# %% nbs/01_matmul.ipynb export 9
+# ---
+# data_file
+# %% nbs/01_matmul.ipynb bb32a055
 def data_file(dataset, name):
     "The path of a `dataset`'s file `name`: with the package, where the system keeps it, or downloaded."
     if name not in dataset['sha256']:
@@ -135,3 +145,5 @@ def data_file(dataset, name):
     for place in (package/'data'/folder, package.parent/'data'/folder, *map(Path, dataset['system'])):
         if (place/name).is_file(): return place/name
     return download([mirror + name for mirror in dataset['mirrors']], dataset['sha256'][name], folder)
+
+# ---

@@ -1,17 +1,21 @@
 # Generated from nbs/01a_tensors.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. b05600b31a5078af
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/01a_tensors.ipynb export 1
+# ---
+#
+# %% nbs/01a_tensors.ipynb 3f899dd3
 import math
 
-
-# %% nbs/01a_tensors.ipynb export 2
+# ---
+# row_major
+# %% nbs/01a_tensors.ipynb 8dddaca2
 def row_major(shape):
     "The strides of a new tensor of this shape: each is the product of the sizes to its right."
     return tuple(math.prod(max(1, size) for size in shape[axis + 1:]) for axis in range(len(shape)))
 
-
-# %% nbs/01a_tensors.ipynb export 3
+# ---
+# Strided
+# %% nbs/01a_tensors.ipynb 1c9e8cde
 class Strided:
     """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each
     axis; `offset`, the place of its first number. Views share the storage, and have the strides and offset
@@ -60,8 +64,9 @@ class Strided:
         if not self.shape: return self.storage[self.offset]
         return [self[i].tolist() for i in range(self.shape[0])]
 
-
-# %% nbs/01a_tensors.ipynb export 4
+# ---
+# pick
+# %% nbs/01a_tensors.ipynb 55161c0d
 def pick(x, axis, i):
     "The view of a Strided at place `i` of an axis, without it. IndexError beyond, TypeError for no int."
     if type(i) is not int:
@@ -77,15 +82,17 @@ def narrow(x, axis, part):
     size, stride = len(range(start, stop, step)), x.strides[axis]
     return x.replace(axis, (size,), (stride * step,), skip=start * stride)
 
-
-# %% nbs/01a_tensors.ipynb export 5
+# ---
+# insert
+# %% nbs/01a_tensors.ipynb 3ad1e61a
 def insert(x, axis):
     "The view of `x` with a new axis of size 1 in this place. IndexError unless it is one from 0 on."
     stride = x.shape[axis] * x.strides[axis] if axis < len(x.shape) else 1
     return x.replace(axis, (1,), (stride,), width=0)
 
-
-# %% nbs/01a_tensors.ipynb export 6
+# ---
+# spelled_out
+# %% nbs/01a_tensors.ipynb 0594f1ce
 def spelled_out(index, shape):
     "`index` as a tuple that mentions every axis of `shape`. IndexError when it mentions more."
     index = index if isinstance(index, tuple) else (index,)
@@ -94,16 +101,18 @@ def spelled_out(index, shape):
     where = next((k for k, i in enumerate(index) if i is ...), len(index))
     return index[:where] + (slice(None),) * missing + index[where + 1:]
 
-
-# %% nbs/01a_tensors.ipynb export 7
+# ---
+# permute
+# %% nbs/01a_tensors.ipynb 484db479
 def permute(x, *axes):
     "The view of `x` with its axes in this order. ValueError unless each of them is named once."
     if sorted(axes) != list(range(len(x.shape))):
         raise ValueError(f'permute: axes {axes} for shape {x.shape}')
     return Strided(x.storage, [x.shape[a] for a in axes], [x.strides[a] for a in axes], x.offset)
 
-
-# %% nbs/01a_tensors.ipynb export 8
+# ---
+# expand
+# %% nbs/01a_tensors.ipynb 7ae9e3af
 def expand(x, *shape):
     """The view of `x` in which axes of size 1, and new axes in front, are repeated to this shape.
     ValueError where that does not fit."""
@@ -117,15 +126,17 @@ def expand(x, *shape):
         strides = (step if old == shape[axis] else 0, *strides)
     return Strided(x.storage, shape, strides, x.offset)
 
-
-# %% nbs/01a_tensors.ipynb export 9
+# ---
+# is_contiguous
+# %% nbs/01a_tensors.ipynb dce2b537
 def is_contiguous(x):
     "Whether reading `x` in order walks through the storage one place at a time."
     steps = zip(x.shape, x.strides, row_major(x.shape))
     return 0 in x.shape or all(step == wanted for size, step, wanted in steps if size != 1)
 
-
-# %% nbs/01a_tensors.ipynb export 10
+# ---
+# runs
+# %% nbs/01a_tensors.ipynb 2c2ca73b
 def runs(shape, strides):
     "Axes that run on into each other, as (how many numbers, step), the last ones first."
     size, step = 1, strides[-1]
@@ -136,8 +147,9 @@ def runs(shape, strides):
             yield size, step
             size, step = 1, strides[axis - 1]
 
-
-# %% nbs/01a_tensors.ipynb export 11
+# ---
+# view_strides
+# %% nbs/01a_tensors.ipynb b1046f8c
 def view_strides(shape, strides, new):
     "The strides with which the same walk has the shape `new`, of as many numbers; None if there are none."
     if 0 in shape: return tuple(strides) if tuple(shape) == tuple(new) else row_major(new)
@@ -151,8 +163,9 @@ def view_strides(shape, strides, new):
         if taken != run: return None
     return tuple(out[::-1])
 
-
-# %% nbs/01a_tensors.ipynb export 12
+# ---
+# view
+# %% nbs/01a_tensors.ipynb b795cb1d
 def view(x, *shape):
     "The same numbers in another shape, no copy. ValueError for another count, or where no strides exist."
     if math.prod(shape) != x.numel() or min(shape, default=0) < 0:
@@ -163,8 +176,9 @@ def view(x, *shape):
         raise ValueError(f'view: {walk} as {shape}: only a copy can do that')
     return Strided(x.storage, shape, strides, x.offset)
 
-
-# %% nbs/01a_tensors.ipynb export 13
+# ---
+# numbers
+# %% nbs/01a_tensors.ipynb 797aba1c
 def numbers(x):
     "All numbers of `x` in order, as a flat list."
     return [n for i in range(x.shape[0]) for n in numbers(x[i])] if x.shape else [x.storage[x.offset]]
@@ -178,3 +192,5 @@ def reshape(x, *shape):
     fits = math.prod(shape) == x.numel()
     if fits and view_strides(x.shape, x.strides, shape) is None: x = contiguous(x)
     return view(x, *shape)
+
+# ---

@@ -1,15 +1,18 @@
 # Generated from nbs/02_fully_connected.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. a52cc01d4b1606b0
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/02_fully_connected.ipynb export 1
+# ---
+#
+# %% nbs/02_fully_connected.ipynb 31e93692
 import math
 import torch
 from torch import nn, tensor
 from torch.nn import init
 from exp.nb_01 import MNIST, data_file, read_idx
 
-
-# %% nbs/02_fully_connected.ipynb export 2
+# ---
+# get_data
+# %% nbs/02_fully_connected.ipynb b82b1efe
 def get_data(dataset=MNIST):
     """`x_train, y_train, x_valid, y_valid`: the first 50,000 examples of the training file, and the others.
     x are rows of pixels in [0, 1), float32; y are class numbers, int64."""
@@ -21,8 +24,9 @@ def normalize(x, mean, std):
     "`x` shifted by `mean` and divided by `std`: with its own statistics it gets mean 0 and spread 1."
     return (x - mean) / std
 
-
-# %% nbs/02_fully_connected.ipynb export 3
+# ---
+# test_near_zero
+# %% nbs/02_fully_connected.ipynb 2e5160eb
 def test_near_zero(x, tol=1e-3):
     "Raise AssertionError unless every number of the tensor `x` lies within `tol` of zero."
     x = torch.as_tensor(x)
@@ -30,34 +34,39 @@ def test_near_zero(x, tol=1e-3):
 
 test_near_zero.__test__ = False
 
-
-# %% nbs/02_fully_connected.ipynb export 4
+# ---
+# lin
+# %% nbs/02_fully_connected.ipynb acb07cfa
 def lin(x, w, b):
     "(n, m) @ (m, nh) + (nh,) -> (n, nh)"
     return x @ w + b
 
-
-# %% nbs/02_fully_connected.ipynb export 5
+# ---
+# relu
+# %% nbs/02_fully_connected.ipynb b3f6d208
 def relu(x):
     "`x` where it is positive, 0 elsewhere (Fukushima, 1969)."
     return x.clamp_min(0.)
 
-
-# %% nbs/02_fully_connected.ipynb export 6
+# ---
+# kaiming_init
+# %% nbs/02_fully_connected.ipynb 09297a2d
 def kaiming_init(m, nh):
     "Normal weights (m, nh) of standard deviation `sqrt(2/m)`, for a layer that a relu follows (He et al., 2015)."
     return torch.randn(m, nh) * math.sqrt(2/m)
 
-
-# %% nbs/02_fully_connected.ipynb export 7
+# ---
+# mse
+# %% nbs/02_fully_connected.ipynb b89c9578
 def mse(pred, targ):
     "The mean of the squared differences, a scalar. Raises ValueError when `pred` and `targ` differ in shape."
     if pred.shape != targ.shape:
         raise ValueError(f'mse: pred {tuple(pred.shape)} and targ {tuple(targ.shape)} differ in shape')
     return (pred - targ).pow(2).mean()
 
-
-# %% nbs/02_fully_connected.ipynb export 8
+# ---
+# Module
+# %% nbs/02_fully_connected.ipynb bc7f9e25
 class Module:
     """A layer that keeps the inputs of its last call. A subclass defines `forward(*inputs)`, which returns the
     output, and `backward(g)`, which turns the gradient of that output into the one of the first input."""
@@ -76,8 +85,9 @@ class Module:
         "The tensors to be learned, each with its gradient in `.grad` after `backward`."
         return []
 
-
-# %% nbs/02_fully_connected.ipynb export 9
+# ---
+# Lin
+# %% nbs/02_fully_connected.ipynb 04a7f553
 class Lin(Module):
     """`x @ w + b` for x (n, m), w (m, nh), b (nh,). `backward(g)` leaves gradients in `w.grad` and `b.grad`
     and returns that of x, (n, m); or None with `wrt_input=False`, for a first layer, whose input is data."""
@@ -90,8 +100,9 @@ class Lin(Module):
         self.w.grad, self.b.grad = (g.t() @ x).t(), g.sum(0)
         if self.wrt_input: return g @ self.w.t()
 
-
-# %% nbs/02_fully_connected.ipynb export 10
+# ---
+# Relu
+# %% nbs/02_fully_connected.ipynb 516b519f
 class Relu(Module):
     "`relu` of a tensor of any shape; the gradient passes where the input was positive, and not at 0."
     def forward(self, x): return relu(x)
@@ -100,8 +111,9 @@ class Relu(Module):
         x, = self.kept()
         return g * relu(x).sign()                # 1 or 0, in g's own type
 
-
-# %% nbs/02_fully_connected.ipynb export 11
+# ---
+# Mse
+# %% nbs/02_fully_connected.ipynb 4a7d321c
 class Mse(Module):
     "`mse(pred, targ)`; `backward(g)` returns the gradient of `pred`; that of the loss itself, `g`, is 1."
     def forward(self, pred, targ): return mse(pred, targ)
@@ -110,8 +122,9 @@ class Mse(Module):
         pred, targ = self.kept()
         return (pred - targ) * (2*g / pred.numel())
 
-
-# %% nbs/02_fully_connected.ipynb export 12
+# ---
+# Model
+# %% nbs/02_fully_connected.ipynb 17a092a1
 class Model(Module):
     "`layers` one after the other, then `loss`: `model(x, targ)` is the loss, `predict(x)` what goes into it."
     def __init__(self, layers, loss): self.layers, self.loss = layers, loss
@@ -127,3 +140,5 @@ class Model(Module):
         g = self.loss.backward(g)
         for layer in reversed(self.layers): g = layer.backward(g)
         return g
+
+# ---

@@ -1,14 +1,17 @@
 # Generated from nbs/02a_initialization.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 85c5cedee4c7742a
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/02a_initialization.ipynb export 1
+# ---
+#
+# %% nbs/02a_initialization.ipynb c37c2128
 import math
 from typing import NamedTuple
 import torch
 from torch import nn
 
-
-# %% nbs/02a_initialization.ipynb export 2
+# ---
+# gain
+# %% nbs/02a_initialization.ipynb 800224e3
 def gain(nonlinearity, a=.01):
     """By how much the weights before `nonlinearity` must exceed `1/sqrt(fan)`: 'linear', 'relu', 'tanh', or
     'leaky_relu' with slope `a` below 0 (He et al., 2015). The 5/3 of tanh is PyTorch's, which does not derive it."""
@@ -16,8 +19,9 @@ def gain(nonlinearity, a=.01):
     if nonlinearity not in gains: raise ValueError(f'gain: {nonlinearity!r} is none of {[*gains]}')
     return gains[nonlinearity]
 
-
-# %% nbs/02a_initialization.ipynb export 3
+# ---
+# fans
+# %% nbs/02a_initialization.ipynb 3574222a
 def fans(w):
     """`(fan_in, fan_out)` of a weight (out, in) or (out, in, kh, kw): how many products an output adds up, and in how
     many outputs an input appears, counted far from the edges, for stride 1 and without groups.
@@ -27,8 +31,9 @@ def fans(w):
     field = math.prod(w.shape[2:])
     return w.shape[1] * field, w.shape[0] * field
 
-
-# %% nbs/02a_initialization.ipynb export 4
+# ---
+# kaiming_std
+# %% nbs/02a_initialization.ipynb 2beda932
 def kaiming_std(w, a=0., mode='fan_in'):
     """The standard deviation that keeps the size of the activations (`mode` 'fan_in') or of the gradients ('fan_out')
     in layers with weights like `w` and leaky relus of slope `a` (He et al., 2015)."""
@@ -36,8 +41,9 @@ def kaiming_std(w, a=0., mode='fan_in'):
         raise ValueError(f"kaiming_std: mode {mode!r} is neither 'fan_in' nor 'fan_out'")
     return gain('leaky_relu', a) / math.sqrt(fans(w)[mode == 'fan_out'])
 
-
-# %% nbs/02a_initialization.ipynb export 5
+# ---
+# kaiming_normal_
+# %% nbs/02a_initialization.ipynb fccee4a9
 @torch.no_grad()
 def kaiming_normal_(w, a=0., mode='fan_in', generator=None):
     "`w` filled with normal numbers of spread `kaiming_std`; returns `w`."
@@ -49,8 +55,9 @@ def kaiming_uniform_(w, a=0., mode='fan_in', generator=None):
     bound = math.sqrt(3) * kaiming_std(w, a, mode)
     return w.uniform_(-bound, bound, generator=generator)
 
-
-# %% nbs/02a_initialization.ipynb export 6
+# ---
+# xavier_std
+# %% nbs/02a_initialization.ipynb 13d48676
 def xavier_std(w, gain=1.):
     "`gain * sqrt(2 / (fan_in + fan_out))`, a compromise between both directions (Glorot and Bengio, 2010)."
     return gain * math.sqrt(2 / sum(fans(w)))
@@ -66,8 +73,9 @@ def xavier_uniform_(w, gain=1., generator=None):
     bound = math.sqrt(3) * xavier_std(w, gain)
     return w.uniform_(-bound, bound, generator=generator)
 
-
-# %% nbs/02a_initialization.ipynb export 7
+# ---
+# LayerStats
+# %% nbs/02a_initialization.ipynb 0106a340
 class LayerStats(NamedTuple):
     "Of one layer's output: mean, spread, the share of exact zeros; and the root mean square of its gradient."
     layer: str
@@ -81,8 +89,9 @@ class LayerStats(NamedTuple):
         "The root of the mean square, which is what the next layer feels."
         return math.hypot(self.mean, self.std)
 
-
-# %% nbs/02a_initialization.ipynb export 8
+# ---
+# layer_stats
+# %% nbs/02a_initialization.ipynb 615f4ed9
 def layer_stats(layers, x, g=None):
     """A list of `LayerStats`, one for each of the `layers` (an nn.Sequential, or a list), called in turn on floats `x`.
     The gradients are those of `(output * g).sum()`, with g = 1 unless given; no parameter's `.grad` is touched."""
@@ -96,8 +105,9 @@ def layer_stats(layers, x, g=None):
                        (out == 0).double().mean().item(), grad.pow(2).mean().sqrt().item())
             for layer, (out, grad) in zip(layers, pairs)]
 
-
-# %% nbs/02a_initialization.ipynb export 9
+# ---
+# init_layers
+# %% nbs/02a_initialization.ipynb 3fee3ee6
 @torch.no_grad()
 def init_layers(model, func=kaiming_normal_, **settings):
     """Fills the weights of all linear and convolutional layers by `func(weight, **settings)`, biases by 0; returns
@@ -111,8 +121,9 @@ def init_layers(model, func=kaiming_normal_, **settings):
         if layer.bias is not None: layer.bias.zero_()
     return model
 
-
-# %% nbs/02a_initialization.ipynb export 10
+# ---
+# orthogonal_
+# %% nbs/02a_initialization.ipynb 2df12958
 @torch.no_grad()
 def orthogonal_(w, gain=1., generator=None):
     """`w`, (out, in) or (out, in, kh, kw), filled so that its rows, or its columns where these are fewer, are
@@ -124,3 +135,5 @@ def orthogonal_(w, gain=1., generator=None):
     q, r = torch.linalg.qr(flat.t() if wide else flat)
     q = q * r.diagonal().sign()
     return w.copy_((q.t() if wide else q).reshape(w.shape)).mul_(gain)
+
+# ---

@@ -1,12 +1,15 @@
 # Generated from nbs/03_autograd.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. ec339d58eb0220c8
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/03_autograd.ipynb export 1
+# ---
+#
+# %% nbs/03_autograd.ipynb 62b81ad6
 from contextlib import contextmanager
 import torch
 
-
-# %% nbs/03_autograd.ipynb export 2
+# ---
+# Tape
+# %% nbs/03_autograd.ipynb ef411264
 class Tape:
     "Whether operations are written down; switched off by `no_grad`."
     on = True
@@ -26,8 +29,9 @@ def record(op, data, *links):
     var.op, var.links = op, links
     return var
 
-
-# %% nbs/03_autograd.ipynb export 3
+# ---
+# unbroadcast
+# %% nbs/03_autograd.ipynb b0970700
 def unbroadcast(g, shape):
     "Sums `g` over the axes along which a tensor of this `shape` was repeated by broadcasting."
     if g.shape == shape: return g
@@ -35,8 +39,9 @@ def unbroadcast(g, shape):
     stretched = tuple(i for i, size in enumerate(shape) if size == 1 and g.shape[i] != 1)
     return g.sum(stretched, keepdim=True) if stretched else g
 
-
-# %% nbs/03_autograd.ipynb export 4
+# ---
+# pair
+# %% nbs/03_autograd.ipynb 6a439455
 def pair(op, a, b):
     "The Vars `a` and `b`, which may be a number or a tensor. ValueError unless their shapes broadcast."
     if not isinstance(b, (Var, torch.Tensor)): b = torch.as_tensor(b, dtype=a.data.dtype)
@@ -46,8 +51,9 @@ def pair(op, a, b):
         raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
     return a, b
 
-
-# %% nbs/03_autograd.ipynb export 5
+# ---
+# Arithmetic
+# %% nbs/03_autograd.ipynb fc1a05ab
 class Arithmetic:
     "`+ - * / **` of Vars with Vars, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -80,8 +86,9 @@ class Arithmetic:
     def __rtruediv__(self, b): return self**-1 * b
     __radd__, __rmul__ = __add__, __mul__
 
-
-# %% nbs/03_autograd.ipynb export 6
+# ---
+# Functions
+# %% nbs/03_autograd.ipynb e759259c
 class Functions:
     "`log`, `exp`, `tanh` and `relu` of every number of a Var."
     def log(self): return record('log', self.data.log(), (self, lambda g: g / self.data))
@@ -97,8 +104,9 @@ class Functions:
         out = self.data.clamp_min(0.)
         return record('relu', out, (self, lambda g: g * out.sign()))
 
-
-# %% nbs/03_autograd.ipynb export 7
+# ---
+# Reductions
+# %% nbs/03_autograd.ipynb e6814514
 class Reductions:
     "`sum`, `mean` and `max` of a Var over `axis`, which is one number, or over everything (None)."
     def sum(self, axis=None, keepdim=False):
@@ -121,8 +129,9 @@ class Reductions:
         "`g` with the reduced axis put back, so that it broadcasts against this Var."
         return g if axis is None or keepdim else g.unsqueeze(axis)
 
-
-# %% nbs/03_autograd.ipynb export 8
+# ---
+# Matrices
+# %% nbs/03_autograd.ipynb 29ae2d82
 class Matrices:
     "Matrix product, `reshape`, `transpose` and indexing of Vars."
     def __matmul__(self, b):
@@ -148,8 +157,9 @@ class Matrices:
             return flat.index_add(0, places.reshape(-1), g.reshape(-1)).reshape(self.shape)
         return record('index', self.data[i], (self, pull))
 
-
-# %% nbs/03_autograd.ipynb export 9
+# ---
+# topological
+# %% nbs/03_autograd.ipynb db9d9071
 def topological(root):
     "All nodes from which `root` was made, each after all of its users; without recursion."
     order, seen, stack = [], set(), [(root, False)]
@@ -162,8 +172,9 @@ def topological(root):
             stack += [(parent, False) for parent, _ in node.links or ()]
     return order[::-1]
 
-
-# %% nbs/03_autograd.ipynb export 10
+# ---
+# Var
+# %% nbs/03_autograd.ipynb 144c21cf
 class Var(Arithmetic, Functions, Reductions, Matrices):
     """A tensor `data` of floating numbers that remembers how it was made. `requires_grad` marks a leaf
     that shall get a gradient: `backward` of a result adds it to `grad`, of the same shape and dtype."""
@@ -204,8 +215,9 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
                 waiting[id(parent)] = waiting[id(parent)] + share if id(parent) in waiting else share
             self.links = None
 
-
-# %% nbs/03_autograd.ipynb export 11
+# ---
+# draw_graph
+# %% nbs/03_autograd.ipynb 2901cad4
 def draw_graph(root, ax=None):
     """Draws the graph of a Var that has not been gone through yet, the result on the right: operations
     by name, leaves by shape. Returns the axes."""
@@ -226,8 +238,9 @@ def draw_graph(root, ax=None):
     ax.margins(.08, .35)
     return ax
 
-
-# %% nbs/03_autograd.ipynb export 12
+# ---
+# gradcheck
+# %% nbs/03_autograd.ipynb 427ed1b9
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, for tensors `inputs`, with central differences in float64.
     Raises AssertionError that names input, place and both numbers."""
@@ -247,3 +260,5 @@ def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
             want, g = ((above - value(moved)) / (2*eps)).item(), got.reshape(-1)[i].item()
             close = abs(g - want) <= tol * max(1, abs(want))
             assert close, f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g}'
+
+# ---

@@ -1,7 +1,9 @@
 # Generated from nbs/04_minibatch_training.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 300d8891d4473ef9
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/04_minibatch_training.ipynb export 1
+# ---
+#
+# %% nbs/04_minibatch_training.ipynb 4af45d85
 import copy
 from typing import NamedTuple
 import torch
@@ -9,22 +11,25 @@ from torch.utils.data import DataLoader
 from exp.nb_01 import MNIST, data_file, read_idx
 from exp.nb_02 import get_data, normalize
 
-
-# %% nbs/04_minibatch_training.ipynb export 2
+# ---
+# logsumexp
+# %% nbs/04_minibatch_training.ipynb 6b9b7771
 def logsumexp(z):
     "`log(sum(exp(z)))` over the last axis, (..., c) -> (...), without overflow for any finite `z`."
     a = z.detach().amax(-1, keepdim=True)                # it cancels, so no gradient goes through it
     return (z - a).exp().sum(-1).log() + a.squeeze(-1)
 
-
-# %% nbs/04_minibatch_training.ipynb export 3
+# ---
+# log_softmax
+# %% nbs/04_minibatch_training.ipynb 4c09382c
 def log_softmax(z):
     "The logarithm of softmax over the last axis, (..., c) -> (..., c)."
     z = z - z.detach().amax(-1, keepdim=True)
     return z - logsumexp(z).unsqueeze(-1)
 
-
-# %% nbs/04_minibatch_training.ipynb export 4
+# ---
+# nll
+# %% nbs/04_minibatch_training.ipynb 0524bfc4
 def nll(logp, targ):
     """The mean of `-logp[i, targ[i]]` for log-probabilities (n, c) and class numbers (n,), int64.
     Raises ValueError when the shapes do not belong together."""
@@ -36,8 +41,9 @@ def cross_entropy(pred, targ):
     "`nll` of the softmax of the logits `pred`, (n, c), for class numbers `targ`, (n,)."
     return nll(log_softmax(pred), targ)
 
-
-# %% nbs/04_minibatch_training.ipynb export 5
+# ---
+# accuracy
+# %% nbs/04_minibatch_training.ipynb 4d45aaf5
 def accuracy(pred, targ):
     "The share of rows of `pred`, (n, c), that are largest at the class `targ`, (n,); a scalar tensor."
     if pred.ndim != 2 or targ.shape != pred.shape[:1]:
@@ -45,8 +51,9 @@ def accuracy(pred, targ):
         raise ValueError(f'accuracy: {shapes}, wanted (n, c) and (n,)')
     return (pred.argmax(1) == targ).float().mean()
 
-
-# %% nbs/04_minibatch_training.ipynb export 6
+# ---
+# Optimizer
+# %% nbs/04_minibatch_training.ipynb 59b8ffcd
 class Optimizer:
     """Groups of parameters with settings of their own. A subclass has `update(p, g, memory, **settings)`,
     which changes the parameter `p` by its gradient `g`; `memory` is a dict that belongs to `p`. `params`
@@ -88,8 +95,9 @@ class Optimizer:
             self.memory[p] = {k: v.to(p.device) if torch.is_tensor(v) else v for k, v in memory.items()}
         for group, settings in zip(self.param_groups, state['settings']): group.update(settings)
 
-
-# %% nbs/04_minibatch_training.ipynb export 7
+# ---
+# SGD
+# %% nbs/04_minibatch_training.ipynb 6087b700
 class SGD(Optimizer):
     "Stochastic gradient descent with momentum (Polyak, 1964) and weight decay, as in torch.optim.SGD."
     def __init__(self, params, lr, momentum=0., weight_decay=0.):
@@ -102,14 +110,16 @@ class SGD(Optimizer):
             g = memory['velocity'] = g.clone() if v is None else v.mul_(momentum).add_(g)
         p.add_(g, alpha=-lr)
 
-
-# %% nbs/04_minibatch_training.ipynb export 8
+# ---
+# take
+# %% nbs/04_minibatch_training.ipynb 319965ea
 def take(x, i):
     "`x[i]`, for a number, a slice or a tensor of numbers from 0; rows are copied in the fastest way."
     return x.index_select(0, i) if torch.is_tensor(x) and torch.is_tensor(i) and i.ndim == 1 else x[i]
 
-
-# %% nbs/04_minibatch_training.ipynb export 9
+# ---
+# Dataset
+# %% nbs/04_minibatch_training.ipynb 64fdc347
 class Dataset:
     """Inputs `x` and targets `y` of one length, indexed by a number, a slice or a tensor of numbers.
     Raises ValueError when the lengths differ or there are no examples."""
@@ -121,8 +131,9 @@ class Dataset:
     def __len__(self): return len(self.x)
     def __getitem__(self, i): return take(self.x, i), take(self.y, i)
 
-
-# %% nbs/04_minibatch_training.ipynb export 10
+# ---
+# BatchLoader
+# %% nbs/04_minibatch_training.ipynb ad966634
 class BatchLoader:
     """Batches of `bs` examples of `ds`, each fetched at once: `ds[i]` must take a slice and a tensor of
     indices. A list, or a `ds` with `workers` (0: in this process), is read item by item through
@@ -155,8 +166,9 @@ class BatchLoader:
 
     def load_state_dict(self, state): self.generator.set_state(state['generator'])
 
-
-# %% nbs/04_minibatch_training.ipynb export 11
+# ---
+# DataLoaders
+# %% nbs/04_minibatch_training.ipynb b95acb53
 class DataLoaders(NamedTuple):
     "A loader of training batches and one of validation batches."
     train: BatchLoader
@@ -168,8 +180,9 @@ def get_dls(train_ds, valid_ds, bs, seed=None, drop_last=False, workers=None):
     train = BatchLoader(train_ds, bs, shuffle=True, drop_last=drop_last, seed=seed, workers=workers)
     return DataLoaders(train, BatchLoader(valid_ds, min(2*bs, len(valid_ds)), workers=workers))
 
-
-# %% nbs/04_minibatch_training.ipynb export 12
+# ---
+# validate
+# %% nbs/04_minibatch_training.ipynb a51a1e05
 @torch.no_grad()
 def validate(model, loss_func, dl):
     "Mean loss and accuracy of `model` over the examples of `dl`, each counted once, in eval mode."
@@ -183,8 +196,9 @@ def validate(model, loss_func, dl):
     model.train(was_training)
     return tuple((sums / count).tolist())
 
-
-# %% nbs/04_minibatch_training.ipynb export 13
+# ---
+# fit
+# %% nbs/04_minibatch_training.ipynb 6be21662
 def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
     "Trains for `epochs` rounds through `train_dl`; returns validation loss and accuracy after each."
     history = []
@@ -197,10 +211,13 @@ def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
         history.append(validate(model, loss_func, valid_dl))
     return history
 
-
-# %% nbs/04_minibatch_training.ipynb export 14
+# ---
+# get_test_data
+# %% nbs/04_minibatch_training.ipynb b534460b
 def get_test_data(mean, std, dataset=MNIST):
     "`x_test, y_test`: the 10,000 examples of the test file, normalized by that `mean` and `std`."
     files = [f't10k-{kind}-ubyte.gz' for kind in ('images-idx3', 'labels-idx1')]
     x, y = [read_idx(data_file(dataset, file)) for file in files]
     return normalize(x.reshape(len(x), -1).float().div_(256), mean, std), y.long()
+
+# ---

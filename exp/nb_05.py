@@ -1,21 +1,25 @@
 # Generated from nbs/05_learner.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 2c14aeba989148aa
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/05_learner.ipynb export 1
+# ---
+#
+# %% nbs/05_learner.ipynb b7d296ae
 import copy, math
 import torch
 from torch import nn
 from torch.nn import functional as F
 from exp.nb_04 import SGD
 
-
-# %% nbs/05_learner.ipynb export 2
+# ---
+# EVENTS
+# %% nbs/05_learner.ipynb fd53cfbe
 EVENTS = ('before_fit', 'before_epoch', 'before_train', 'before_validate', 'before_batch',
           'after_pred', 'after_loss', 'after_backward', 'after_step',
           'after_batch', 'after_validate', 'after_train', 'after_epoch', 'after_fit')
 
-
-# %% nbs/05_learner.ipynb export 3
+# ---
+# Callback
+# %% nbs/05_learner.ipynb eef6a509
 class Callback:
     "Define any method named in EVENTS; it is called with the Learner. Those with a smaller `order` are called first."
     order, saves = 50, ()                         # saves: names of attributes that belong in a checkpoint
@@ -29,8 +33,9 @@ class Callback:
     def load_state_dict(self, state):
         for name in self.saves: setattr(self, name, state[name])
 
-
-# %% nbs/05_learner.ipynb export 4
+# ---
+# CancelBatch
+# %% nbs/05_learner.ipynb c725d2dd
 class CancelBatch(Exception): "Raised by a callback to skip the rest of this batch."
 class CancelEpoch(Exception): "Raised by a callback to skip the rest of this epoch."
 class CancelFit(Exception): "Raised by a callback to end the fit, with the reason."
@@ -42,8 +47,9 @@ class FitError(RuntimeError):
         super().__init__(f'{sentence}: {cause!r}')
         self.__cause__ = cause
 
-
-# %% nbs/05_learner.ipynb export 5
+# ---
+# Predictor
+# %% nbs/05_learner.ipynb 4ad99523
 class Predictor:
     "What can be asked of a `model` with its `dls` and `loss_func`, without training it."
     def predict(self, xb):
@@ -78,8 +84,9 @@ class Predictor:
         rows.append(('all parameters', '', count(self.model)))
         return '\n'.join(f'{name:<20} {str(size):<24} {n:>12,}' for name, size, n in rows)
 
-
-# %% nbs/05_learner.ipynb export 6
+# ---
+# Learner
+# %% nbs/05_learner.ipynb 27d2d786
 class Learner(Predictor):
     """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser.
     Lesson 05 has a table of the attributes that callbacks may use and change. Errors are raised as FitError."""
@@ -161,8 +168,9 @@ class Learner(Predictor):
         return f'epoch {min(self.epoch + 1, self.epochs)} of {self.epochs}, {half} batch {self.batch + 1}'
     def last(self): return f'last event {self.broken or self.event}, {self.place()}'
 
-
-# %% nbs/05_learner.ipynb export 7
+# ---
+# StopOnNaN
+# %% nbs/05_learner.ipynb c4acfe10
 class StopOnNaN(Callback):
     """Ends the fit when a training loss is NaN or infinite, with model and optimiser as they were at the last look. It
     looks every `every` batches, since looking makes a GPU wait."""
@@ -191,15 +199,17 @@ class StopOnNaN(Callback):
         ago = f'{len(self.losses)} batches ago or less'
         raise CancelFit(f'a loss was {bad[0]}; model and optimiser are as they were {ago}')
 
-
-# %% nbs/05_learner.ipynb export 8
+# ---
+# GradientClip
+# %% nbs/05_learner.ipynb d2d776f1
 class GradientClip(Callback):
     "Scales all gradients down together when their norm exceeds `max_norm` (Pascanu et al., 2013)."
     def __init__(self, max_norm): self.max_norm = max_norm
     def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
 
-
-# %% nbs/05_learner.ipynb export 9
+# ---
+# MetricsCallback
+# %% nbs/05_learner.ipynb 7f834221
 class MetricsCallback(Callback):
     """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set:
     functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset)."""
@@ -231,8 +241,9 @@ class MetricsCallback(Callback):
         values = torch.stack([torch.as_tensor(value) for value in values]).cpu().double()
         return ((values * torch.tensor(counts)).sum() / sum(counts)).item()
 
-
-# %% nbs/05_learner.ipynb export 10
+# ---
+# DeviceCallback
+# %% nbs/05_learner.ipynb 8cf2f1d8
 class DeviceCallback(Callback):
     "Moves the model and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
     order = -20
@@ -242,3 +253,5 @@ class DeviceCallback(Callback):
 
     def before_fit(self, learn): learn.model.to(self.device)
     def before_batch(self, learn): learn.xb, learn.yb = learn.xb.to(self.device), learn.yb.to(self.device)
+
+# ---

@@ -1,12 +1,15 @@
 # Generated from nbs/05a_watching.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 844d01d6418744ce
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/05a_watching.ipynb export 1
+# ---
+#
+# %% nbs/05a_watching.ipynb 3ae7a92a
 import torch
 from exp.nb_05 import Callback
 
-
-# %% nbs/05a_watching.ipynb export 2
+# ---
+# Recorder
+# %% nbs/05a_watching.ipynb 8f7c088a
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     def __init__(self): self.losses, self.lrs = [], []
@@ -41,8 +44,9 @@ def draw(ax, x, y, ylabel, **kwargs):
     ax.set(xlabel='batch', ylabel=ylabel)
     return ax
 
-
-# %% nbs/05a_watching.ipynb export 3
+# ---
+# ProgressCallback
+# %% nbs/05a_watching.ipynb 994e3f27
 class ProgressCallback(Callback):
     """In Jupyter a bar, a table that grows by a row per epoch, and with `plot` the losses; elsewhere a line per epoch.
     It shows what MetricsCallback has put into `learn.history`; `quiet` shows nothing."""
@@ -85,3 +89,5 @@ class ProgressCallback(Callback):
 
     def after_fit(self, learn):
         if self.bars is not None: self.bars.on_iter_end()
+
+# ---

@@ -1,15 +1,18 @@
 # Generated from nbs/05b_checkpoints.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 77eb94a61a55e045
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/05b_checkpoints.ipynb export 1
+# ---
+#
+# %% nbs/05b_checkpoints.ipynb 8964bada
 import hashlib, io, math, os, random
 from pathlib import Path
 import numpy as np
 import torch
 from exp.nb_05 import Callback, CancelFit
 
-
-# %% nbs/05b_checkpoints.ipynb export 2
+# ---
+# EarlyStopping
+# %% nbs/05b_checkpoints.ipynb 55ebfd4d
 class EarlyStopping(Callback):
     """Ends the fit when `monitor` has not improved by over `min_delta` for `patience` epochs; `mode`: 'min' or 'max'.
     A fit that is resumed after such an end ends at once. Raises KeyError when no epoch has the figure `monitor`."""
@@ -33,8 +36,9 @@ class EarlyStopping(Callback):
         for value in values: best, since = (value, 0) if value < best - self.min_delta else (best, since + 1)
         if since >= self.patience: raise CancelFit(f'{self.monitor} has not improved for {since} epochs')
 
-
-# %% nbs/05b_checkpoints.ipynb export 3
+# ---
+# random_state
+# %% nbs/05b_checkpoints.ipynb 7545ee4b
 def random_state():
     "The state of the random generators: Python's, numpy's, torch's on the CPU and, once in use, on each CUDA GPU."
     name, keys, *rest = np.random.get_state()
@@ -50,8 +54,9 @@ def set_random_state(state):
     torch.set_rng_state(state['torch'])
     if state['cuda']: torch.cuda.set_rng_state_all(state['cuda'])
 
-
-# %% nbs/05b_checkpoints.ipynb export 4
+# ---
+# save_checked
+# %% nbs/05b_checkpoints.ipynb 0ceb2a55
 def save_checked(state, folder, name):
     """Writes `state`, of tensors and plain data, to `folder/name-HASH.pt`, whole or not at all; returns the path.
     Raises pickle.UnpicklingError, and writes nothing, for a `state` that could not be loaded again."""
@@ -79,8 +84,9 @@ def load_checked(path):
         raise ValueError(f'{Path(path).name}: damaged, its content does not match its name')
     return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
-
-# %% nbs/05b_checkpoints.ipynb export 5
+# ---
+# Checkpoint
+# %% nbs/05b_checkpoints.ipynb 69c43dae
 class Checkpoint(Callback):
     """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so
     that the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and
@@ -149,3 +155,5 @@ class Checkpoint(Callback):
         best = [path for path in self.files() if int(path.name.split('-')[1]) == self.best_epoch(state['history'])]
         if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
         return best[0]
+
+# ---

@@ -1,15 +1,18 @@
 # Generated from nbs/06_schedules.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 75f4f1509ca2edc1
+# Do not edit: change the notebook, then run notebook2script.py.
 
-# %% nbs/06_schedules.ipynb export 1
+# ---
+#
+# %% nbs/06_schedules.ipynb 8060be28
 import copy, math
 import torch
 from exp.nb_05 import Callback, CancelEpoch, CancelFit, DeviceCallback, GradientClip
 from exp.nb_05a import draw
 from exp.nb_05b import random_state, set_random_state
 
-
-# %% nbs/06_schedules.ipynb export 2
+# ---
+# sched_const
+# %% nbs/06_schedules.ipynb f122dace
 def sched_const(value):
     "Always `value`."
     return lambda pos: value
@@ -31,8 +34,9 @@ def sched_poly(start, end, power):
     "From `start` to `end` as the `power` of the position: 1 is a line, more stays longer near `start`."
     return lambda pos: start + (end - start) * pos**power
 
-
-# %% nbs/06_schedules.ipynb export 3
+# ---
+# combine_scheds
+# %% nbs/06_schedules.ipynb cd0f55bb
 def combine_scheds(fractions, scheds):
     "`scheds` one after the other, each for its fraction of the time. Raises ValueError unless the fractions sum to 1."
     if len(fractions) != len(scheds):
@@ -46,14 +50,16 @@ def combine_scheds(fractions, scheds):
         return scheds[i](min(1., inside))
     return combined
 
-
-# %% nbs/06_schedules.ipynb export 4
+# ---
+# one_cycle
+# %% nbs/06_schedules.ipynb 95b2d632
 def one_cycle(top, start, end, up=.3):
     "From `start` to `top` during the fraction `up`, then down to `end`, both by half a cosine."
     return combine_scheds([up, 1 - up], [sched_cos(start, top), sched_cos(top, end)])
 
-
-# %% nbs/06_schedules.ipynb export 5
+# ---
+# ParamScheduler
+# %% nbs/06_schedules.ipynb 72d4ad0d
 class ParamScheduler(Callback):
     """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
     puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
@@ -83,8 +89,9 @@ class ParamScheduler(Callback):
     def after_fit(self, learn):
         for group, former in zip(learn.opt.param_groups, self.former): group.update(former)
 
-
-# %% nbs/06_schedules.ipynb export 6
+# ---
+# OneCycle
+# %% nbs/06_schedules.ipynb d6176012
 class OneCycle(ParamScheduler):
     """The one-cycle policy (Smith, 2018) with the settings of torch's OneCycleLR: the rate from `top/div` up to `top`
     (a number, or one per group) and down to `top/div/div_end`; momentum from `moms[0]` to `moms[1]` and back, or
@@ -100,8 +107,9 @@ class OneCycle(ParamScheduler):
         if self.moms is not None: self.scheds['momentum'] = one_cycle(self.moms[1], self.moms[0], self.moms[0], up)
         super().before_fit(learn)
 
-
-# %% nbs/06_schedules.ipynb export 7
+# ---
+# LRFinder
+# %% nbs/06_schedules.ipynb 83ec38da
 class LRFinder(Callback):
     "Raises the rate from `start` to `end` in `steps` batches and keeps the losses; ends when they explode."
     def __init__(self, start=1e-5, end=10., steps=100):
@@ -142,8 +150,9 @@ class LRFinder(Callback):
         ax.legend()
         return ax
 
-
-# %% nbs/06_schedules.ipynb export 8
+# ---
+# lr_find
+# %% nbs/06_schedules.ipynb af45c7b6
 def lr_find(learn, keep=(DeviceCallback, GradientClip), **kwargs):
     """Runs an LRFinder with the settings `kwargs` and returns it. Model, optimiser, data order and random generators
     are put back. Of the learner's callbacks only those of the classes in `keep` take part."""
@@ -159,8 +168,9 @@ def lr_find(learn, keep=(DeviceCallback, GradientClip), **kwargs):
         set_random_state(before)
     return finder
 
-
-# %% nbs/06_schedules.ipynb export 9
+# ---
+# TorchScheduler
+# %% nbs/06_schedules.ipynb 071d0d88
 class TorchScheduler(Callback):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
     order = 70                                    # after those who look at the rate of this step
@@ -169,3 +179,5 @@ class TorchScheduler(Callback):
     def after_step(self, learn): self.scheduler.step()
     def state_dict(self): return self.scheduler.state_dict()
     def load_state_dict(self, state): self.scheduler.load_state_dict(state)
+
+# ---
