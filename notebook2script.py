@@ -25,7 +25,7 @@ CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
 LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
 HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
 RULE = '\n# ---\n'
-HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:=======|[|>]{7}).*\n)*# Do not edit.*\n'
+HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
 FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
 MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
 OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
@@ -166,7 +166,7 @@ class Module:
         "A problem at an instruction of a code object, which concerns a name; None where the line says `# noqa`."
         cell, line, column = self.place(code, at)
         text = cell.code.split('\n')[line - 1]
-        if re.search(r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d', text): return None
+        if re.search(NOQA, text): return None
         column = len(text.encode()[:column].decode('utf-8', 'ignore'))
         if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
         return cell.problem(message, cell.line(line), column)
@@ -209,7 +209,7 @@ def lift(cell, lines, future):
         if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
             yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
         unknown = {alias.name for alias in node.names} - {*__future__.all_feature_names}
-        for name in unknown: yield cell.problem(f'Python has no future feature {name}', cell.line(node.lineno))
+        for name in unknown: yield cell.problem(f'Python has no future feature {name}', cell.line(node.lineno), node.col_offset)
         for line in taken: lines[line - 1] = ''
         for alias in node.names if not unknown else []:
             future[f'from __future__ import {alias.name}'] = getattr(__future__, alias.name).compiler_flag
@@ -241,30 +241,30 @@ def check_alone(cell, future, facts):
 
 def check_together(module):
     "The problem of cells of which each is right, but not all of them one after the other."
-    body = '\n'.join(cell.code for cell in module.exported)
-    try: compile(body, module.name, 'exec', 0, True, 0)
+    try: compile(module.text, module.name, 'exec', 0, True, 0)
     except NO_PROGRAM as e:
-        line = getattr(e, 'lineno', None) or 1
-        for cell in module.exported:
-            if line <= (length := cell.code.count('\n') + 1): break
-            line -= length
-        yield cell.problem(getattr(e, 'msg', None) or str(e), cell.line(line), max(0, (getattr(e, 'offset', 0) or 1) - 1))
+        at, place = getattr(e, 'lineno', None) or 1, getattr(e, 'offset', None) or 1
+        number, start = [(i, top) for i, (top, *_) in enumerate(blocks(module.text)) if top <= at][-1]
+        cell = module.exported[max(0, number - 1)]
+        yield cell.problem(getattr(e, 'msg', None) or str(e), cell.line(at - start + 1), max(0, place - 1))
 
 
 # Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
-KINDS = {opcode.opmap[name]: kind for name, kind in {
+OPS = {opcode.opmap[name]: kind for name, kind in {
     'LOAD_NAME': 'read', 'LOAD_GLOBAL': 'read', 'LOAD_FROM_DICT_OR_GLOBALS': 'read', 'STORE_NAME': 'bind',
-    'STORE_GLOBAL': 'bind', 'IMPORT_NAME': 'import', 'LOAD_CONST': 'constant', 'LOAD_SMALL_INT': 'number'}.items()
-    if name in opcode.opmap}
+    'STORE_GLOBAL': 'bind', 'IMPORT_NAME': 'import', 'MAKE_FUNCTION': 'inner'}.items() if name in opcode.opmap}
+NAMED = re.compile(b'[' + b''.join(re.escape(bytes([op])) for op in OPS) + b']')
 GLOBAL, STORE_GLOBAL = opcode.opmap['LOAD_GLOBAL'], opcode.opmap['STORE_GLOBAL']
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
+NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Unknown(Exception):
-    "Which names a module has cannot be known; says why."
+    "Which names a module has cannot be known; says why. `names` are those that it surely has."
+    names = frozenset()
 
 class Absent(Unknown):
     "There is no such module."
@@ -273,26 +273,29 @@ class Facts:
     """What the code of a module of `package` does with the module's names: the set `bound`; `reads`; those of the
     reads that come `early`, at a time when the name is not bound; `imports`. Each entry ends with a code object and the
     index of an instruction in it. `folders` are those of a package."""
-    def __init__(self, package, text='', path=None, folders=()):
+    def __init__(self, package, text='', path=None, folders=(), bound=()):
         self.package, self.text, self.path, self.folders = package, text, path, folders
-        self.bound, self.reads, self.early, self.imports = set(), [], [], []
+        self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
 
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
         """Goes through a code object, and those in it, in the order in which they run; `now` where that is at the import.
         Unless `deep`, only those that bind names of the module."""
-        steps, names, last, before = [*instructions(code)], code.co_names, None, None
-        if not top and not code.co_flags & 1: local = {names[arg] for _, op, arg in steps if KINDS[op] == 'bind'}
-        for at, op, arg in steps:
-            match KINDS[op]:
-                case 'constant' | 'number' as kind:
-                    before, last = last, code.co_consts[arg] if kind == 'constant' else arg
-                    if hasattr(last, 'co_code') and (deep or STORE_GLOBAL in last.co_code):    # a class or a function
-                        self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
-                case 'import': self.imports.append((self.absolute(names[arg], before), last or (), code, at))
+        data, names = code.co_code, code.co_names
+        steps = [(found.start(), found[0][0]) for found in NAMED.finditer(data[::2])]
+        if not top and not code.co_flags & 1: local = {names[argument(data, at)] for at, op in steps if OPS[op] == 'bind'}
+        for at, op in steps:
+            match OPS[op]:
+                case 'inner':                                          # a class or a function, which was loaded before
+                    inner = constants(code, at)[0]
+                    if not deep and STORE_GLOBAL not in inner.co_code: continue
+                    self.add(inner, False, now and (not inner.co_flags & 1 or inner.co_name in AT_ONCE), local, deep)
+                case 'import':
+                    taken, level = constants(code, at)
+                    self.imports.append((self.absolute(names[argument(data, at)], level), taken or (), code, at))
                 case 'bind':
-                    if top or op == STORE_GLOBAL: self.bound.add(names[arg])
+                    if top or op == STORE_GLOBAL: self.bound.add(names[argument(data, at)])
                 case 'read':
-                    name = names[arg >> (op == GLOBAL)]
+                    name = names[argument(data, at) >> (op == GLOBAL)]
                     if name in ALWAYS or (name in local and op != GLOBAL): continue
                     self.reads.append((name, code, at))
                     if now and name not in self.bound: self.early.append((name, code, at))
@@ -310,109 +313,113 @@ class Facts:
         "The modules of which everything is imported."
         return [base for base, names, _, _ in self.imports if '*' in names]
 
-def instructions(code):
-    "(index, operation, argument) of the instructions of a code object that concern names."
-    data = code.co_code
-    for at, op in enumerate(data[::2]):
-        if op in KINDS:
-            arg, back = data[2 * at + 1], at
-            while back and data[2 * back - 2] == opcode.EXTENDED_ARG:  # the higher bytes stand before
-                back -= 1
-                arg |= data[2 * back + 1] << 8 * (at - back)
-            yield at, op, arg
+def argument(data, at):
+    "The argument of the instruction of index `at`; its higher bytes stand before it."
+    argument, shift = data[2 * at + 1], 8
+    while at and data[2 * at - 2] == opcode.EXTENDED_ARG:
+        at -= 1
+        argument, shift = argument | data[2 * at + 1] << shift, shift + 8
+    return argument
+
+def constants(code, at):
+    "The values of the two constants that were loaded last before an instruction, the later one first."
+    data, values = code.co_code, []
+    for at in range(at - 1, -1, -1):
+        name = opcode.opname[data[2 * at]]
+        if name in ('LOAD_CONST', 'LOAD_SMALL_INT'):
+            values.append(argument(data, at) if name == 'LOAD_SMALL_INT' else code.co_consts[argument(data, at)])
+            if len(values) == 2: break
+    return [*values, None, None][:2]
 
 class Names:
-    "The names of modules: those of this run, those in the folder `out`, and installed ones, which are read, never imported."
+    """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
+    imported. Each is looked at once."""
     def __init__(self, modules, root, out):
         self.out, self.path, self.stars = out, [str(root), *sys.path], {}
         self.known = {f'{out.name}.{module.name}': module.facts for module in modules}
 
-    def facts(self, dotted):
+    def once(self, table, dotted, find):
+        "What `find` gives for a module, or gave before. Raises Unknown."
+        if dotted not in table:
+            table[dotted] = set()                                      # a circle adds nothing
+            try: table[dotted] = find(dotted)
+            except Unknown as e: table[dotted] = e
+        if isinstance(table[dotted], Unknown): raise table[dotted]
+        return table[dotted]
+
+    def facts(self, dotted): return self.once(self.known, dotted, self.look)
+
+    def star(self, dotted): return self.once(self.stars, dotted, self.public)
+
+    def look(self, dotted):
         "The Facts of a module. Raises Unknown."
-        if dotted not in self.known:
-            try: self.known[dotted] = self.ours(dotted) or self.installed(dotted)
-            except NO_PROGRAM as e: self.known[dotted] = Unknown(f'{dotted} cannot be read: {e}')
-            except Unknown as e: self.known[dotted] = e
-        if isinstance(self.known[dotted], Unknown): raise self.known[dotted]
-        return self.known[dotted]
-
-    def ours(self, dotted):
-        "The Facts of a module in the folder `out` that is not of this run, if it is one."
-        first, _, rest = dotted.partition('.')
-        path = self.out.joinpath(*rest.split('.')).with_suffix('.py') if rest else self.out/'__init__.py'
-        if first != self.out.name or not path.is_file(): return None
-        facts = Facts(first, path.read_text('utf-8'))
-        facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
-        return facts
-
-    def builtin(self, dotted):
-        "The Facts of a module in C that belongs to Python itself: it has no text, and its import shows nothing."
-        facts = Facts('')
-        facts.bound = {*dir(__import__(dotted))}
-        return facts
+        first, *rest = dotted.split('.')
+        path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
+        try:
+            if first != self.out.name or not path.is_file(): return self.installed(dotted)
+            facts = Facts(first, path.read_text('utf-8'))
+            facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
+            return facts
+        except NO_PROGRAM as e: raise Unknown(f'{dotted} cannot be read: {e}')
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
         from importlib.machinery import ExtensionFileLoader, PathFinder, SourceFileLoader
         class Reader(SourceFileLoader):
             def set_data(self, *args, **options): pass                 # compiled code is read, never written
-        if dotted in sys.builtin_module_names: return self.builtin(dotted)
-        path, name = self.path, ''
+        path, name, spec = self.path, '', None
         for part in (os.path.__name__ if dotted == 'os.path' else dotted).split('.'):
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
             try: spec = PathFinder.find_spec(name, path)
             except KeyError: spec = None                               # Python's, for a folder in one without __init__.py
             if not spec and not any(map(os.path.isdir, folder)): break
             path = (spec and spec.has_location and spec.submodule_search_locations) or folder
-        if spec and isinstance(spec.loader, ExtensionFileLoader) and dotted in sys.stdlib_module_names: return self.builtin(dotted)
-        if not spec or isinstance(spec.loader, ExtensionFileLoader):
-            return stub(folder, spec, dotted)
+        binary = spec and isinstance(spec.loader, ExtensionFileLoader)
+        if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
+            return Facts('', bound=dir(__import__(dotted)))            # Python's own C: no text, and nothing is seen of it
+        if not spec or binary: return stub(folder, spec, dotted)
         facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
         if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
-        if spec.origin: facts.add(spec.loader.get_code(name), deep=False)          # without: a folder, which has no code
+        if spec.origin: facts.add(spec.loader.get_code(name), deep=False)       # without: a folder, which has no code
         return facts
 
     def scope(self, facts, strict=True):
         "All names of a module: its own, and those that its star imports give. Raises Unknown."
-        names = set(facts.bound)
+        names, dark = set(facts.bound), None
         for base in facts.stars():
             try: names |= self.star(base)
-            except Absent:                                             # in an installed module that works, a line that
-                if strict: raise                                       # never runs
+            except Unknown as e:
+                names |= e.names
+                if strict or not isinstance(e, Absent): dark = e       # else a line that never runs: the package works
+        if dark: dark.names = names
+        if dark: raise dark
         return names
 
-    def star(self, dotted):
-        "What `from dotted import *` gives; more than that where `__all__` is computed. Raises Unknown."
-        if dotted not in self.stars:
-            self.stars[dotted] = set()                                 # a circle adds nothing
-            try: self.stars[dotted] = self.public(dotted)
-            except Unknown as e: self.stars[dotted] = e
-        if isinstance(self.stars[dotted], Unknown): raise self.stars[dotted]
-        return self.stars[dotted]
-
     def public(self, dotted):
-        "The same, found out."
+        "What `from dotted import *` gives; more than that where `__all__` is computed. Raises Unknown."
         facts = self.facts(dotted)
         names = self.scope(facts, dotted.startswith(f'{self.out.name}.'))
         if '__all__' not in facts.bound:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
             return {name for name in names if not name.startswith('_')}
-        text = facts.source()
-        listed, complete = every(text)
+        listed, complete = every(text := facts.source())
         if complete: return listed
-        return names - {'__all__'} | ({*re.findall(r'''["'](\w+)["']''', text)} if '__getattr__' in names else set())
+        return names - {'__all__'} | ({*re.findall(r'''["'](\w+)["']''', text)} if '__getattr__' in names or 'globals()[' in text else set())
 
     def lacking(self, dotted, facts, wanted):
         "Those of the names `wanted` that a module lacks. Raises Unknown."
-        if wanted <= facts.bound or not (lost := wanted - self.scope(facts)): return set()
-        self.doubt(dotted, facts, set())
+        lost, dark = wanted - facts.bound, None
+        try: lost = lost and lost - self.scope(facts)
+        except Unknown as e: lost, dark = lost - e.names, e
+        if lost and dark: raise dark
+        if lost: self.doubt(dotted, facts, set())
         return lost
 
     def doubt(self, dotted, facts, seen):
         "Raises Unknown where a module, or one whose names it takes by a star, writes names that no text shows."
         if dotted in seen: return
         seen.add(dotted)
-        if reason := writes(facts.source()): raise Unknown(f'{dotted} {reason}')
+        if reason := writes(facts.source(), strict=not facts.path): raise Unknown(f'{dotted} {reason}')
         for base in facts.stars():
             if isinstance(self.known.get(base), Facts): self.doubt(base, self.known[base], seen)
 
@@ -427,16 +434,13 @@ def every(text):
 
 def stub(places, spec, dotted):
     "The Facts of a module whose code is none of Python's: what its stub says, or else every name in its binary."
-    facts = Facts('')
     for file in (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__')):
         if not os.path.isfile(file): continue
         text = '\n' + Path(file).read_text('utf-8', 'replace')
-        given = re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text)
-        facts.bound = {*re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text), *re.findall(r'\w+', ' '.join(given))}
-        return facts
+        given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
+        return Facts('', bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
     if not spec: raise Absent(f'{dotted} is not installed')
-    facts.bound = {name.decode() for name in re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())}
-    return facts
+    return Facts('', bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
 
 def check_names(module, names, package, problems, notes):
     "Adds the problems with names, which do not stop an export, and a note where names cannot be checked."
@@ -507,48 +511,49 @@ def excused(cell, line, column, name, error, around=()):
                      for n in found if isinstance(n, (ast.Name, ast.Attribute, ast.Constant))}: return True
     return False
 
-READERS = set("""dict list set frozenset tuple sorted len iter any all filter map print repr str getattr hasattr dir eval
-    isinstance id type enumerate zip getmembers""".split())
+READERS = """dict list set frozenset tuple sorted len iter any all filter map print repr str getattr hasattr dir eval
+    isinstance id type enumerate zip getmembers""".split()
+WRITERS = 'update', 'setdefault', 'pop', 'clear', '__dict__', '__setitem__', '__setattr__'
 
-def writes(text):
-    "How a module may set names that its text does not show, or ''."
+def writes(text, strict=True):
+    """How a module may set names through what Python offers for it, or ''. Unless `strict`, names in a list are allowed,
+    as in `for x in ["a", "b"]: globals()[x] = …`: the text shows them."""
     if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
-    tree = ast.parse(text)
-    parent = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    if any(isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test) and isinstance(star := node.body[-1],
-           ast.ImportFrom) and star.names[0].name == '*' for node in tree.body): return ''        # it shows them there
-    own = {node: how for node in parent if (how := own_names(node, parent))}
-    aliases = {target.id: how for node, how in own.items() if isinstance(parent[node], ast.Assign)
-               for target in parent[node].targets if isinstance(target, ast.Name)}
-    own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
+    parent, own, aliases, spelt = {}, {}, {}, set()
+    for node in ast.walk(ast.parse(text)):
+        for child in ast.iter_child_nodes(node): parent[child] = node
+        match node:
+            case ast.If(ast.Name('TYPE_CHECKING') | ast.Attribute(_, 'TYPE_CHECKING'), body):
+                if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # it shows them
+            case ast.For(ast.Name(key), ast.List() | ast.Tuple()) if not strict: spelt.add(key)
+            case ast.Call(ast.Name('exec'), [_]): return 'calls exec'
+            case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'makes names of an enum'
+            case ast.Call(ast.Name('globals' | 'locals' | 'vars' as name), []): own[node] = f'{name}()'
+            case ast.Subscript(ast.Attribute(ast.Name('sys'), 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
+    own = {node: how for node, how in own.items() if how not in ('locals()', 'vars()') or not in_function(node, parent)}
     for node, how in own.items():
-        if how in ('exec', 'enum') or not only_read(node, parent[node]): return f'sets names through {how}'
-    return ''
+        match parent[node]:
+            case ast.Assign([ast.Name(name)]): aliases[name] = how
+    own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
+    return next((f'sets names through {how}' for node, how in own.items() if not only_read(node, parent[node], spelt)), '')
 
-def own_names(node, parent):
-    "What gives a node of the syntax tree access to all names of its module, or None."
+def in_function(node, parent):
+    "Whether a node of the syntax tree lies in a function."
     import ast
-    match node:
-        case ast.Call(ast.Name('exec'), [_]): return 'exec'
-        case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'enum'
-        case ast.Call(ast.Name('globals'), []): return 'globals()'
-        case ast.Subscript(ast.Attribute(ast.Name('sys'), 'modules'), ast.Name('__name__')): return 'sys.modules'
-        case ast.Call(ast.Name('locals' | 'vars' as name), []):
-            while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)): node = parent[node]
-            return None if node in parent else f'{name}()'
+    while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda)): node = parent[node]
+    return node in parent
 
-def only_read(node, parent):
-    "Whether what has access to all names of its module is put to no use that could change one."
+def only_read(node, parent, spelt):
+    "Whether what has access to all names of its module is put to no use that could change one, but for those `spelt` out."
     import ast
     match parent:
-        case ast.Subscript(value=value) | ast.Attribute(value=value) if value is node and not isinstance(parent.ctx, ast.Load):
-            return False
-        case ast.Attribute(attr=attr): return attr not in ('update', 'setdefault', 'pop', '__dict__', '__setitem__', '__setattr__')
-        case ast.Call(func=ast.Name(name) | ast.Attribute(_, name)): return name in READERS
-        case ast.Assign(targets=[ast.Name()]): return True             # an alias, which is looked at in its turn
-        case ast.Assign() | ast.Return() | ast.AugAssign(): return False
-    return True
+        case ast.Subscript(_, ast.Name(key), ast.Store()) if key in spelt: return True
+        case ast.Subscript(value, ctx=ctx) | ast.Attribute(value, ctx=ctx) if value is node and not isinstance(ctx, ast.Load): return False
+        case ast.Attribute(_, attr): return attr not in WRITERS
+        case ast.Call(ast.Name(name) | ast.Attribute(_, name)): return name in READERS
+        case ast.Assign([ast.Name()]): return True                     # an alias, which is looked at in its turn
+    return not isinstance(parent, (ast.Assign, ast.AugAssign, ast.Return))
 
 def setter(module, name):
     "The cell that sets a name, in words."
@@ -594,10 +599,11 @@ def standing(path):
     if path.is_symlink(): return 'a link', ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
     except FileNotFoundError: return 'missing', ''
-    plain = text.replace('\r\n', '\n')
+    plain = re.sub(r'(?m)[ \t\r]+$', '', text)
     if not re.match(HEAD, plain): return 'foreign', text
     if old := re.match(OLD, plain):
         import hashlib
+        plain = text.replace('\r\n', '\n')
         sound = hashlib.sha256(plain[old.end():].encode('utf-8', 'surrogatepass')).hexdigest()[:16] == old[1]
     else: sound = all(right for *_, right in blocks(plain))
     if sound: return OURS, text

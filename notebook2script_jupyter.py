@@ -3,26 +3,39 @@
 - A server extension: saving a notebook of the project in JupyterLab regenerates its module. `make lab` switches it on:
   `jupyter lab --ServerApp.jpserver_extensions=notebook2script_jupyter=True`.
 - An exporter: `jupyter nbconvert --to exp nbs/02_title.ipynb`, and JupyterLab's *Save and Export Notebook As*.
+- For a notebook: after `%load_ext notebook2script_jupyter` a traceback names the cell behind each line of a module.
 """
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import notebook2script as n2s
 from nbconvert.exporters import Exporter
 
 
-def belongs(path):
-    "Whether a saved file is a notebook of a project: numbered, in a folder nbs/."
-    return path.suffix == '.ipynb' and path.parent.name == 'nbs' and n2s.numbered(path.stem)[0] is not None
+# The save hook
+
+def passed_over(path):
+    """Why a saved file is not exported, '' where it is. None, without a word, for what is no notebook, or none of a
+    project that has modules already or the table [tool.notebook2script] in pyproject.toml."""
+    place = n2s.project(path.parent) if path.suffix == '.ipynb' else None
+    if not place or path.name.startswith(('.', '_', 'Untitled')) or '.ipynb_checkpoints' in path.parts: return None
+    root, notebooks, modules = place
+    if n2s.settings(root) is None and not any(n2s.re.match(n2s.HEAD, module.read_text('utf-8', 'replace'))
+                                              for module in modules.glob('nb_*.py')): return None
+    if path.parent != notebooks: return f'it does not lie in {notebooks}'
+    return '' if n2s.numbered(path.stem)[0] else 'its name has no number and title, such as 02_title.ipynb'
 
 
 def export_saved(path, log):
     "Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save."
     path = Path(path).absolute()
-    if not belongs(path): return
-    try: result = n2s.export(path, root=path.parent.parent)
+    try:
+        if (reason := passed_over(path)) is None: return
+        if reason: return log.info('%s was saved, but not exported: %s', path.name, reason)
+        result = n2s.export(path, patience=1)
     except Exception as e: return log.error('%s was saved, but not exported:\n%s', path.name, e)
-    for problem in result.problems: log.warning('%s', problem)
+    for problem in (*result.problems, *result.notes): log.warning('%s', problem)
     for module in result.written: log.info('%s -> %s', path.name, module.name)
 
 
@@ -30,23 +43,55 @@ def _jupyter_server_extension_points(): return [{'module': 'notebook2script_jupy
 
 
 def _load_jupyter_server_extension(app):
-    "Adds the hook after each save, behind any that is there already."
+    "Adds the hook after each save, behind any that is there already. It works in a thread: the server does not wait for it."
+    worker = ThreadPoolExecutor(1, 'notebook2script')
     def exported(model=None, os_path=None, contents_manager=None, **_):
-        if model is None or model.get('type') == 'notebook': export_saved(os_path, app.log)
+        if model is None or model.get('type') == 'notebook': worker.submit(export_saved, os_path, app.log)
     app.contents_manager.register_post_save_hook(exported)
-    app.log.info('notebook2script: saving a notebook of nbs/ regenerates its module')
+    app.log.info('notebook2script: saving a notebook of a project regenerates its module')
 
+
+# The exporter
 
 class ExpExporter(Exporter):
-    "nbconvert's exporter `exp`: the module that a notebook exports, as notebook2script.py writes it."
+    "nbconvert's exporter `exp`: the module that a notebook exports, checked and written as notebook2script.py does it."
     export_from_notebook = 'Module (#export cells)'
     file_extension = '.py'
     output_mimetype = 'text/x-python'
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        "(text of the module, resources). Raises notebook2script.Refused when the notebook exports nothing or is wrong."
+        """(text of the module, resources). When the notebook exports nothing or is wrong, nbconvert's command line ends
+        with the sentence that says so; elsewhere notebook2script.Refused is raised."""
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        shown = f"nbs/{resources.get('metadata', {}).get('name') or '0'}.ipynb"
-        module, problems = n2s.convert(n2s.cells_of(json.dumps(nb).encode(), shown), shown, Path('exp'))
-        if problems or not module: raise n2s.Refused(*problems or [f'{shown}: exports nothing'])
-        return module.text, resources
+        try: return self.module(json.dumps(nb).encode(), resources.get('metadata', {})), resources
+        except n2s.Refused as e:
+            from nbconvert.nbconvertapp import NbConvertApp            # it imports this module while it is imported
+            if NbConvertApp.initialized(): raise SystemExit(str(e)) from None
+            raise
+
+    def module(self, data, metadata):
+        "The text of the module. Raises notebook2script.Refused."
+        folder = Path(metadata.get('path') or '.').absolute()
+        root, home, out = n2s.project(folder) or (folder, folder, folder/'exp')
+        path, result = home/f"{metadata.get('name') or '0'}.ipynb", n2s.Result()
+        shown = path.relative_to(root).as_posix()
+        module, problems, loose, notes = n2s.convert(n2s.cells_of(data, shown), shown, out)
+        if not (module or problems): raise n2s.Refused(f'{shown}: exports nothing')
+        if not problems: problems = n2s.connect([module], [path], root, home, out, result)
+        if problems: raise n2s.Refused(*problems)
+        for problem in (*loose, *notes, *result.problems, *result.notes): self.log.warning('%s', problem)
+        return module.text
+
+
+# The extension of IPython
+
+def load_ipython_extension(shell):
+    "Shows, from now on, the cell of the notebook under each line of a traceback that lies in a generated module."
+    shell.notebook2script_plain = plain = shell._showtraceback         # IPython means it to be replaced
+    def with_places(kind, error, lines): plain(kind, error, [*n2s.placed('\n'.join(lines).split('\n'))])
+    shell._showtraceback = with_places
+
+
+def unload_ipython_extension(shell):
+    "Tracebacks as they were."
+    shell._showtraceback = shell.notebook2script_plain

@@ -1,58 +1,125 @@
 "Jupyter's side: the save hook, nbconvert's exporter, and both in a real JupyterLab, driven in a real browser."
-import json, logging, os, shutil, socket, subprocess, sys, time, urllib.request
+import logging, os, shutil, socket, subprocess, sys, threading, time, urllib.request
 from pathlib import Path
 import pytest
 import notebook2script
-from notebook2script_jupyter import ExpExporter, _jupyter_server_extension_points, belongs, export_saved
-from test_notebook2script import nb, shop                                # noqa: F401 (a fixture)
+import notebook2script_jupyter as glue
+from notebook2script_jupyter import ExpExporter, _jupyter_server_extension_points, export_saved
+from test_notebook2script import shop                                    # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 
 
-def test_a_saved_notebook_of_a_project_is_exported_wherever_the_server_runs(shop, caplog, monkeypatch):
-    shop('01_a.ipynb', '#export\na = 1')
+@pytest.fixture
+def ours(shop):
+    "A project that has said so."
+    (shop.root/'pyproject.toml').write_text('[tool.notebook2script]\n')
+    return shop
+
+
+def save(shop, name, caplog):
+    "What the log says when a notebook has been saved."
+    caplog.clear()
+    with caplog.at_level(logging.INFO): export_saved(str(shop.root/'nbs'/name), logging.getLogger())
+    return caplog.text
+
+
+def test_a_saved_notebook_of_a_project_is_exported_wherever_the_server_runs(ours, caplog, monkeypatch):
+    ours('01_a.ipynb', '#export\na = 1')
     monkeypatch.chdir('/')
-    with caplog.at_level(logging.INFO): export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger())
-    assert 'a = 1' in shop.module() and '01_a.ipynb -> nb_01.py' in caplog.text
+    assert '01_a.ipynb -> nb_01.py' in save(ours, '01_a.ipynb', caplog) and 'a = 1' in ours.module()
 
 
-def test_a_refused_export_is_logged_and_does_not_stop_the_save(shop, caplog):
-    shop('01_a.ipynb', '#export\na = = 1')
-    export_saved(str(shop.root/'nbs'/'01_a.ipynb'), logging.getLogger())
-    assert 'was saved, but not exported' in caplog.text and 'cell 1, line 2' in caplog.text and not (shop.root/'exp').exists()
+def test_a_refused_export_is_logged_and_does_not_stop_the_save(ours, caplog):
+    ours('01_a.ipynb', '#export\na = = 1')
+    said = save(ours, '01_a.ipynb', caplog)
+    assert 'was saved, but not exported' in said and 'cell 1, line 2' in said and not (ours.root/'exp').exists()
 
 
-def test_a_missing_name_is_logged_and_the_module_written(shop, caplog):
-    shop('01_a.ipynb', '#export\na = mdl')
-    export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger())
-    assert '`mdl` is set nowhere' in caplog.text and 'a = mdl' in shop.module()
+def test_a_missing_name_is_logged_and_the_module_written(ours, caplog):
+    ours('01_a.ipynb', '#export\na = mdl')
+    assert '`mdl` is set nowhere' in save(ours, '01_a.ipynb', caplog) and 'a = mdl' in ours.module()
 
 
-def test_not_even_a_mistake_of_ours_stops_the_save(shop, caplog, monkeypatch):
+def test_not_even_a_mistake_of_ours_stops_the_save(ours, caplog, monkeypatch):
     def mistaken(*paths, **kw): raise KeyError('a mistake')
-    shop('01_a.ipynb', '#export\na = 1')
+    ours('01_a.ipynb', '#export\na = 1')
     monkeypatch.setattr(notebook2script, 'export', mistaken)
-    export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger())
-    assert "01_a.ipynb was saved, but not exported:\n'a mistake'" in caplog.text
+    assert "01_a.ipynb was saved, but not exported:\n'a mistake'" in save(ours, '01_a.ipynb', caplog)
 
 
-@pytest.mark.parametrize('path', ['x/01_a.ipynb', 'nbs/notes.ipynb', 'nbs/01_a.py', 'nbs/Untitled.ipynb'])
-def test_other_files_are_left_alone(path): assert not belongs(Path(path))
-
-
-def test_the_extension_registers_a_hook_that_looks_at_notebooks_only(shop):
-    class App:
-        log, hooks = logging.getLogger(), []
-        class contents_manager: register_post_save_hook = staticmethod(lambda hook: App.hooks.append(hook))
-    module = __import__(_jupyter_server_extension_points()[0]['module'])
-    module._load_jupyter_server_extension(App)
+def test_a_project_that_is_not_ours_is_not_touched_and_not_spoken_of(shop, caplog):
     shop('01_a.ipynb', '#export\na = 1')
-    path = str(shop.root/'nbs'/'01_a.ipynb')
-    App.hooks[0](model={'type': 'file'}, os_path=path, contents_manager=None)
-    assert not (shop.root/'exp').exists()
-    App.hooks[0](model={'type': 'notebook'}, os_path=path, contents_manager=None)
-    assert 'a = 1' in shop.module()
+    assert save(shop, '01_a.ipynb', caplog) == '' and not (shop.root/'exp').exists()
+    (shop.root/'exp').mkdir()
+    (shop.root/'exp'/'nb_02.py').write_text('mine = 1\n')
+    assert save(shop, '01_a.ipynb', caplog) == '' and not (shop.root/'exp'/'nb_01.py').exists()
+
+
+def test_a_project_that_has_a_module_is_ours(shop, caplog):
+    shop('01_a.ipynb', '#export\na = 1')
+    notebook2script.export()
+    shop('01_a.ipynb', '#export\na = 2')
+    assert 'nb_01.py' in save(shop, '01_a.ipynb', caplog) and 'a = 2' in shop.module()
+
+
+def test_what_is_passed_over_is_logged_with_the_reason(ours, caplog):
+    (ours.root/'nbs'/'old').mkdir()
+    for name, reason in ('notes.ipynb', 'its name has no number'), ('old/01_a.ipynb', 'it does not lie in '), ('02B.ipynb', 'has no number and title'):
+        ours(name, '#export\na = 1')
+        assert f'was saved, but not exported: {reason}' in save(ours, name, caplog) or reason in caplog.text
+    for name in ('Untitled.ipynb', '01_a.py', '_01_a.ipynb'): assert save(ours, name, caplog) == ''
+    assert not (ours.root/'exp').exists()
+
+
+def test_the_hook_obeys_the_table_in_pyproject(ours, caplog):
+    (ours.root/'pyproject.toml').write_text('[tool.notebook2script]\nnotebooks = "lessons"\nout = "src/lib"\n')
+    (ours.root/'lessons').mkdir()
+    ours('../lessons/01_a.ipynb', '#export\na = 1'), ours('02_a.ipynb', '#export\na = 1')
+    assert 'nb_01.py' in save(ours, '../lessons/01_a.ipynb', caplog) and 'it does not lie in' in save(ours, '02_a.ipynb', caplog)
+    assert [p.name for p in (ours.root/'src'/'lib').iterdir()] == ['nb_01.py'] and not (ours.root/'exp').exists()
+
+
+def test_a_copy_that_jupyterlab_makes_does_not_replace_the_module(ours, caplog):
+    ours('01_a.ipynb', '#export\na = 1')
+    save(ours, '01_a.ipynb', caplog)
+    ours('01_a-Copy1.ipynb', '#export\na = 2')
+    assert 'gives nb_01, as 01_a.ipynb does' in save(ours, '01_a-Copy1.ipynb', caplog) and 'a = 1' in ours.module()
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='locks work in another way')
+def test_the_hook_waits_a_second_for_another_run_and_then_says_so(ours, caplog):
+    import fcntl
+    ours('01_a.ipynb', '#export\na = 1')
+    (ours.root/'exp').mkdir()
+    with open(ours.root/'exp'/'.notebook2script.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert 'another run has been writing there for 1 s' in save(ours, '01_a.ipynb', caplog)
+
+
+class App:
+    "A server, as far as the extension sees it."
+    def __init__(self):
+        self.log, self.hooks, self.contents_manager = logging.getLogger(), [], self
+        self.register_post_save_hook = self.hooks.append
+        __import__(_jupyter_server_extension_points()[0]['module'])._load_jupyter_server_extension(self)
+
+
+def test_the_extension_registers_a_hook_that_looks_at_notebooks_only(ours):
+    hook, = App().hooks
+    ours('01_a.ipynb', '#export\na = 1'), ours('02_a.ipynb', '#export\na = 1')
+    hook(model={'type': 'file'}, os_path=str(ours.root/'nbs'/'01_a.ipynb'), contents_manager=None)
+    hook(model={'type': 'notebook'}, os_path=str(ours.root/'nbs'/'02_a.ipynb'), contents_manager=None)
+    assert until(lambda: (ours.root/'exp'/'nb_02.py').exists()) and not (ours.root/'exp'/'nb_01.py').exists()
+
+
+def test_the_server_does_not_wait_for_the_export(ours, monkeypatch):
+    gate, done, (hook,) = threading.Event(), threading.Event(), App().hooks
+    monkeypatch.setattr(glue, 'export_saved', lambda path, log: gate.wait(30) and done.set())
+    hook(model={'type': 'notebook'}, os_path='x')                      # would wait for ever in the server's own thread
+    gate.set()
+    assert done.wait(30)
 
 
 def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
@@ -60,15 +127,45 @@ def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
     notebook2script.export()
     text, _ = ExpExporter().from_filename(str(shop.root/'nbs'/'01_a.ipynb'))
     assert text == shop.module()
-    for source, message in ('a = 1', 'exports nothing'), ('#export\na = (', 'cell 1, line 2: .* was never closed'):
+    for source, message in ('a = 1', 'exports nothing'), ('#export\na = (', 'cell 1, line 2: .* was never closed'), ('#export\nfrom exp.nb_09 import x', 'exp.nb_09 does not exist'):
         shop('02_b.ipynb', source)
         with pytest.raises(notebook2script.Refused, match=message): ExpExporter().from_filename(str(shop.root/'nbs'/'02_b.ipynb'))
 
 
+def test_nbconverts_exporter_warns_of_names_as_the_script_does(shop, caplog):
+    shop('01_a.ipynb', '#export\na = mdl')
+    ExpExporter().from_filename(str(shop.root/'nbs'/'01_a.ipynb'))
+    assert '`mdl` is set nowhere' in caplog.text
+
+
+def nbconvert(path): return subprocess.run([sys.executable, '-m', 'nbconvert', '--to', 'exp', '--stdout', path], capture_output=True, text=True)
+
+
 def test_nbconvert_knows_the_exporter_by_name(shop):
     shop('01_a.ipynb', '#export\na = 1')
-    done = subprocess.run([sys.executable, '-m', 'nbconvert', '--to', 'exp', '--stdout', 'nbs/01_a.ipynb'], capture_output=True, text=True)
-    assert done.stdout.rstrip('\n').endswith('# %% nbs/01_a.ipynb export 1\na = 1'), done.stderr
+    notebook2script.export()
+    done = nbconvert('nbs/01_a.ipynb')
+    assert done.stdout.rstrip('\n') == shop.module().rstrip('\n'), done.stderr
+
+
+def test_nbconvert_refuses_with_a_sentence_and_no_traceback(shop):
+    shop('01_a.ipynb', '#export\na = (')
+    done = nbconvert('nbs/01_a.ipynb')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr and "cell 1, line 2: '(' was never closed" in done.stderr
+
+
+@pytest.mark.parametrize('colours', ['nocolor', 'neutral'])
+def test_in_a_notebook_the_extension_names_the_cell_under_each_line_of_a_module(shop, capsys, monkeypatch, colours):
+    from IPython.core.interactiveshell import InteractiveShell
+    shop('01_a.ipynb', ('markdown', 'x'), '#export\ndef f(x):\n    return 1/x')
+    notebook2script.export(out=f'of_{colours}')
+    monkeypatch.syspath_prepend(str(shop.root))
+    shell = InteractiveShell(colors=colours)
+    for load in (True, False):
+        (glue.load_ipython_extension if load else glue.unload_ipython_extension)(shell)
+        shell.run_cell(f'from of_{colours}.nb_01 import f\nf(0)')
+        out = capsys.readouterr().out
+        assert 'ZeroDivisionError' in out and ('    nbs/01_a.ipynb, cell 2, line 3\n' in out) == load
 
 
 # ---- in a browser

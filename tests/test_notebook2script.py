@@ -112,6 +112,47 @@ def test_code_as_deep_as_python_allows_gives_no_traceback(shop, code):
     assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr[-500:]
 
 
+@pytest.mark.parametrize('left', ['<<<<<<< HEAD', '`<<<<<<< HEAD`', '`>>>>>>> branch`', '<span style="color:red">**<<<<<<< local**</span>', 'text\n>>>>>>> remote', '**`<<<<<<<`**'])
+@pytest.mark.parametrize('kind', ['markdown', 'raw'])
+def test_conflict_markers_are_found_as_git_nbdev_and_nbdime_leave_them_in_cells(shop, kind, left):
+    shop('01_a.ipynb', '#export\na = 1', (kind, left))
+    assert refusal() == 'nbs/01_a.ipynb: cell 2: has the conflict markers of an unfinished merge'
+
+
+def test_conflict_markers_in_an_exported_cell_are_called_so(shop):
+    shop('01_a.ipynb', '#export\n<<<<<<< local\na = 1\n=======\na = 2\n>>>>>>> remote')
+    assert refusal().startswith('nbs/01_a.ipynb: cell 1, line 2: has the conflict markers of an unfinished merge')
+
+
+@pytest.mark.parametrize('text', ['Title\n=======', 'git writes `<<<<<<<` into the file', 'a << b >> c', '>>>>>>>>>>> a quotation', '    a = 1 <<<<<<< 2'])
+def test_texts_that_look_a_little_like_conflict_markers_are_left_alone(shop, text):
+    shop('01_a.ipynb', ('markdown', text), '#export\na = 1')
+    assert export().problems == []
+
+
+@pytest.mark.parametrize('metadata, language', [({'kernelspec': {'language': 'R', 'name': 'ir'}}, 'R'), ({'language_info': {'name': 'julia'}}, 'julia')])
+def test_a_notebook_in_another_language_is_refused_by_name(shop, metadata, language):
+    shop('01_a.ipynb', '#export\na <- 1', metadata=metadata)
+    assert refusal() == f'nbs/01_a.ipynb: is written in {language}, and only Python can be exported'
+
+
+@pytest.mark.parametrize('metadata', [{}, {'kernelspec': {'language': 'python'}}, {'language_info': {'name': 'ipython'}}, {'kernelspec': 3}, [], {'language_info': {'name': None}}])
+def test_a_notebook_that_says_python_or_nothing_is_read(shop, metadata):
+    shop('01_a.ipynb', '#export\na = 1', metadata=metadata)
+    assert export().written
+
+
+def test_a_code_cell_without_a_source_is_refused_with_its_number(shop):
+    shop('01_a.ipynb', raw=json.dumps({'nbformat': 4, 'metadata': {}, 'cells': [{'cell_type': 'markdown'}, {'cell_type': 'code'}]}))
+    assert refusal() == 'nbs/01_a.ipynb: cell 2: source is neither a text nor a list of texts'
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links need a privilege on Windows')
+def test_a_link_that_leads_nowhere_is_an_error(shop):
+    (shop.root/'nbs'/'01_a.ipynb').symlink_to(shop.root/'gone.ipynb')
+    assert refusal() == 'nbs/01_a.ipynb: is a link that leads nowhere' == refusal('nbs/01_a.ipynb')
+
+
 def test_every_problem_of_every_notebook_is_told_and_nothing_written(shop):
     shop('01_a.ipynb', '#export\na = 1')
     shop('02_b.ipynb', raw=b'')
@@ -142,6 +183,34 @@ def test_it_works_from_any_folder_inside_the_project(shop, folder, monkeypatch):
     (shop.root/folder).mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(shop.root/folder)
     assert export().written == [shop.root/'exp'/'nb_01.py']
+
+
+def test_a_table_in_pyproject_names_the_folders_and_a_given_folder_wins(shop):
+    (shop.root/'pyproject.toml').write_text('[tool.notebook2script]\nnotebooks = "lessons"\nout = "src/lib"\n')
+    (shop.root/'lessons').mkdir()
+    shop('../lessons/02_a.ipynb', '#export\nfrom lib.nb_01 import a\na'), shop('../lessons/01_a.ipynb', '#export\na = 1'), shop('07_a.ipynb', '#export\nz = 1')
+    assert export().written == [shop.root/'src'/'lib'/f'nb_0{i}.py' for i in (1, 2)] and main(['--check', '-q']) == 0
+    assert export('lessons/01_a.ipynb').unchanged and export('lessons', out='other').written[0] == shop.root/'other'/'nb_01.py'
+
+
+@pytest.mark.parametrize('text, says', [('[tool.notebook2script]\nout = 3\n', 'may hold two texts, notebooks and out'), ('[tool.notebook2script]\nfolder = "x"\n', 'may hold two texts'),
+                                        ('[tool.notebook2script\n', 'pyproject.toml: '), ('tool = 1\nx = "notebook2script"\n', 'pyproject.toml: ')])
+def test_a_table_that_is_wrong_is_told(shop, text, says):
+    (shop.root/'pyproject.toml').write_text(text)
+    shop('01_a.ipynb', '#export\na = 1')
+    assert says in refusal() and not (shop.root/'exp').exists()
+
+
+def test_a_folder_of_notebooks_inside_another_writes_to_the_modules_that_it_imports(shop, monkeypatch):
+    for folder in ('nbs/dl2/exp', 'exp'): (shop.root/folder).mkdir(parents=True)
+    shop('01_a.ipynb', '#export\na = 1')
+    assert export().written
+    shop('dl2/01_a.ipynb', '#export\nb = 1')
+    shutil.copy(shop.root/'exp'/'nb_01.py', shop.root/'nbs'/'dl2'/'exp')                 # that folder has modules of its own
+    inner, = export('nbs/dl2', force=True).written
+    assert inner == shop.root/'nbs'/'dl2'/'exp'/'nb_01.py' and 'a = 1' in shop.module()
+    monkeypatch.chdir(shop.root/'nbs'/'dl2')
+    assert main(['-q', '01_a.ipynb']) == 0 and main(['--check', '-q']) == 0
 
 
 def test_outside_of_any_project_it_says_what_is_missing(tmp_path, monkeypatch):
@@ -224,7 +293,39 @@ def test_two_notebooks_for_one_module_are_both_named(shop):
     assert 'nbs/01_b.ipynb: gives nb_01, as nbs/01_a.ipynb does' in refusal()
 
 
-@pytest.mark.parametrize('name', ['title.ipynb', '02ab_title.ipynb', 'a02_title.ipynb'])
+@pytest.mark.parametrize('copy', ['01_a-Copy1.ipynb', '01_b.ipynb', '01.ipynb'])
+@pytest.mark.parametrize('first', [True, False])
+def test_a_copy_never_replaces_the_module_not_even_when_they_come_one_at_a_time(shop, copy, first):
+    shop('01_a.ipynb', '#export\na = 1')
+    if first: export('nbs/01_a.ipynb')
+    shop(copy, '#export\na = 2')
+    for force in (False, True): assert refusal(f'nbs/{copy}', force=force).startswith(f'nbs/{copy}: gives nb_01, as 01_a.ipynb does')
+    assert 'nbs/01_a.ipynb' in refusal() and f'nbs/{copy}' in refusal()
+    assert not first or 'a = 1' in shop.module()
+
+
+def test_a_module_of_a_notebook_elsewhere_that_still_exists_is_not_replaced(shop):
+    (shop.root/'old').mkdir()
+    shop('../old/01_a.ipynb', '#export\na = 1'), shop('01_b.ipynb', '#export\na = 2')
+    export('old/01_a.ipynb')
+    assert 'comes from old/01_a.ipynb, which exports cells too: rename one of them' in refusal(force=True) and 'a = 1' in shop.module()
+    shop('../old/01_a.ipynb', 'a = 1')                                 # exports nothing now
+    assert export().written and 'a = 2' in shop.module()
+
+
+def test_a_renamed_notebook_writes_its_module_anew(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    path, = export().written
+    (shop.root/'nbs'/'01_a.ipynb').rename(shop.root/'nbs'/'01_better.ipynb')
+    assert export().written == [path] and shop.module().startswith('# Generated from nbs/01_better.ipynb\n')
+
+
+def test_a_copy_that_exports_nothing_or_another_number_is_no_rival(shop):
+    shop('01_a.ipynb', '#export\na = 1'), shop('01_a-Copy1.ipynb', 'a = 1'), shop('01a_a.ipynb', '#export\na = 1')
+    assert len(export().written) == 2 and export('nbs/01_a.ipynb').unchanged
+
+
+@pytest.mark.parametrize('name', ['title.ipynb', '02ab_title.ipynb', 'a02_title.ipynb', '02B_x.ipynb', '02-report.ipynb'])
 def test_a_name_without_a_number_is_refused_unless_it_exports_nothing(shop, name):
     shop(name, 'a = 1')
     assert export().written == []
@@ -241,7 +342,8 @@ def test_a_notebook_that_exports_nothing_has_no_module(shop):
 
 @pytest.mark.parametrize('code, line, message', [
     ('%time f()', 2, 'a magic, a shell command'), ('!ls', 2, 'a magic, a shell command'), ('help?', 2, 'a magic, a shell command'), ('?str', 2, 'a magic'),
-    ('%%time\nf()', 2, 'a magic'), ('def f():\n    %time 1', 3, 'a magic'), ('files = !ls', 2, 'a magic'), ('t, u = %timeit -o 1', 2, 'a magic'),
+    ('%%time\nf()', 2, 'a magic'), ('d["k"] = !ls', 2, 'a magic'), ('if 1: !ls', 2, 'a magic'), ('x = 1; %time f()', 2, 'a magic'), ('x.y?', 2, 'a magic'), ('str.i*?', 2, 'a magic'), ('x = 1\ny != = 2', 3, 'invalid'),
+    ('from __future__ import nonsense', 2, 'no future feature nonsense'), ('def f():\n    %time 1', 3, 'a magic'), ('files = !ls', 2, 'a magic'), ('t, u = %timeit -o 1', 2, 'a magic'),
     ('a = 1\nb = = 2', 3, 'invalid syntax'), ('def f(:\n    pass', 2, ''), ('return 1', 2, "'return' outside function"), ('await f()', 2, "'await' outside function"),
     ('x = (', 2, "'(' was never closed"), ('  a = 1', 2, 'unexpected indent'), ('from __future__ import annotations\nx = (', 3, 'never closed'),
     ('from __future__ import annotations; a = 1', 2, 'on a line of its own')])
@@ -383,6 +485,85 @@ def test_no_false_alarm_on_the_standard_library(shop):
     assert result.problems == [] and len(result.written) == len(paths) > 100
 
 
+@pytest.mark.parametrize('source, line, column', [
+    ('def f(mdl): return mdl\ndef g(): return mdl', 3, 16), ('class A:\n    mdl = 1\ndef g(): return mdl', 4, 16), ('text = "mdl"\nx = (1,\n     mdl)', 4, 5),
+    ('def f():\n    mdl = 1\n    return mdl\nprint(mdl)', 5, 6), ('é = "mdl", [mdl for _ in ()]', 2, 12), ('x.mdl = 1\nf(mdl=2)\nmdl', 4, 0), ('y = f"{mdl}"', 2, 7)])
+def test_the_line_and_the_column_are_those_of_the_global_read(shop, source, line, column):
+    shop('05_a.ipynb', '#export\nx = f = len\n' + source)
+    first, _, caret = export().problems[0].split('\n')
+    assert first == f'nbs/05_a.ipynb: cell 1, line {line + 1}: `mdl` is set nowhere' and len(caret) == 4 + column + 1
+
+
+@pytest.mark.parametrize('reading', ['import sys\nsys.modules', 'import sys\nsys.modules["os"]', 'globals()["a"]', 'globals().get("a")', '"a" in globals()', 'g = globals()\ng["a"]', 'len(globals())',
+                                     'import sys\nsys.modules[__name__].a', 'def f():\n    x = locals()\n    x["mdl"] = 1', 'dict(globals())', 'for x in globals(): pass', '# globals()["mdl"] = 1',
+                                     's = "globals().update(mdl=1)"', 'import sys\ngetattr(sys.modules[__name__], "a")'])
+def test_reading_the_modules_names_does_not_switch_the_check_off(shop, reading):
+    assert names(shop, f'#export\na = 1\n{reading}\nmdl') == ['`mdl` is set nowhere'] and export().notes == []
+
+
+@pytest.mark.parametrize('writing, how', [('globals()["mdl"] = 1', 'globals()'), ('globals().update(mdl=1)', 'globals()'), ('g = globals()\ng["mdl"] = 1', 'globals()'), ('f(globals())', 'globals()'),
+                                          ('import sys\nsetattr(sys.modules[__name__], "mdl", 1)', 'sys.modules'), ('import sys\nm = sys.modules[__name__]\nm.mdl = 1', 'sys.modules'),
+                                          ('vars()["mdl"] = 1', 'vars()'), ('locals().update(mdl=1)', 'locals()')])
+def test_where_a_module_writes_its_names_the_check_is_off_and_one_line_says_why(shop, writing, how):
+    assert names(shop, f'#export\nf = len\n{writing}\nmdl') == []
+    assert export().notes == [f'nbs/05_a.ipynb: names are not checked: nbs/05_a.ipynb sets names through {how}'] and main(['--check', '-q']) == 0
+
+
+def test_a_star_import_that_cannot_be_resolved_is_said_also_by_those_who_import_from_there(shop, capsys):
+    shop('01_a.ipynb', '#export\nfrom nowhere_at_all import *\nx = 1')
+    shop('02_a.ipynb', '#export\nfrom exp.nb_01 import *\nmdl')
+    shop('03_a.ipynb', '#export\nfrom exp.nb_01 import *\nx')           # all that it reads is there
+    assert main(['-q']) == 0 and capsys.readouterr().err == 'nbs/02_a.ipynb: names are not checked: nowhere_at_all is not installed\n'
+
+
+@pytest.mark.parametrize('comment, silent', [('# noqa', True), ('#noqa', True), ('# NOQA: F821', True), ('# noqa: E501, F821', True), ('# type: ignore[name-defined]', True),
+                                             ('# noqa: E501', False), ('# no qa', False)])
+def test_noqa_silences_one_line(shop, comment, silent):
+    assert names(shop, f'#export\nmdl  {comment}') == ([] if silent else ['`mdl` is set nowhere'])
+    shop('05_a.ipynb', f'#export\nmdl  {comment}\n\nmdl')
+    assert [p.split(': ')[1] for p in export().problems] == ['cell 1, line 4' if silent else 'cell 1, line 2']
+
+
+@pytest.mark.parametrize('code', ['if "get_ipython" in globals(): get_ipython()', 'x = mdl if "mdl" in globals() else 1', 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: mdl', 'mdl: int\ndef f(): return mdl',
+                                  'from contextlib import suppress\nwith suppress(NameError): mdl', 'import sys\nif sys.version_info > (3,): pass\nelse: unicode', 'try: mdl\nexcept (OSError, NameError): pass'])
+def test_a_name_that_is_asked_for_or_declared_raises_no_alarm(shop, code): assert names(shop, f'#export\n{code}') == []
+
+
+@pytest.mark.parametrize('star, good, bad', [('math', 'sin, pi, inf', 'sen'), ('os', 'getcwd, path, walk, environ, open', 'getcwdd'), ('os.path', 'join', 'os'), ('numpy', 'array, linspace, sin, pi, linalg, newaxis', 'arrray'),
+                                             ('torch', 'tensor, zeros, nn, Tensor, float32, pi, sin, no_grad, arange, long', 'tenosr'), ('torch.nn', 'Linear, functional, Module', 'Linaer'),
+                                             ('matplotlib.pyplot', 'figure, subplots, plot', 'subplot_s'), ('time', 'time, sleep', 'sleeep'), ('tkinter', 'Tk, END', 'Tkk')])
+def test_star_imports_of_everyday_modules_are_resolved(shop, star, good, bad):
+    assert names(shop, f'#export\nfrom {star} import *\n{good}') == [] == export().notes
+    assert names(shop, f'#export\nfrom {star} import *\n{bad}') == [f'`{bad}` is set nowhere'] and export().notes == []
+
+
+def test_a_name_that_a_module_of_ours_does_not_have_cannot_be_imported_from_it(shop):
+    shop('01_a.ipynb', '#export\nfrom os.path import *\na = 1'), shop('02_a.ipynb', '#export\ndef __getattr__(name): return 1'), shop('03_a.ipynb', '#export\nglobals().update(b=1)')
+    fine = 'from exp.nb_01 import a, join, __name__\nfrom exp.nb_02 import anything\nfrom exp.nb_03 import b\ntry: from exp.nb_01 import c\nexcept ImportError: c = 1'
+    assert names(shop, f'#export\n{fine}') == [] and export().notes == ['nbs/05_a.ipynb: names are not checked: exp.nb_03 sets names through globals()']
+    shop('05_a.ipynb', '#export\nx = 1\ndef f():\n    from exp.nb_01 import a, bb')
+    assert export('nbs/05_a.ipynb').problems == ['nbs/05_a.ipynb: cell 1, line 4: exp.nb_01 has no `bb`\n        from exp.nb_01 import a, bb\n' + ' ' * 33 + '^']
+
+
+@pytest.mark.parametrize('code, line', [('f()\ndef f(): pass', 2), ('x = y\ny = 1', 2), ('class A(B): pass\nclass B: pass', 2), ('class A:\n    x = y\ny = 1', 3), ('def f(x=y): pass\ny = 1', 2), ('x = [y for _ in "a"], y\ny = 1', 2)])
+def test_a_name_read_at_the_top_level_above_the_line_that_sets_it_is_told(shop, code, line):
+    name = names(shop, f'#export\n{code}')[0]
+    assert name.endswith('is read here, above the line that sets it') and f'cell 1, line {line}:' in export().problems[0]
+    cells = ['#export\n' + part for part in ('x = y', 'y = 1')]
+    assert names(shop, *cells) == ['`y` is read here, above the line that sets it'] and names(shop, *cells[::-1]) == []
+
+
+@pytest.mark.parametrize('code', ['def f(): return y\ny = 1', 'for i in range(3):\n    if i: print(y)\n    y = i', 'try: y\nexcept NameError: y = 1', 'if 0 > 1: y\ny = 1', 'class A:\n    y = 1\n    z = y\ny = 2',
+                                  'from os.path import *\njoin\njoin = 1', 'def f():\n    global y\n    y = 1\nf()\ny', 'x = lambda: y\ny = 1', 'print\nprint = 1', 'class A:\n    def f(self): return y\ny = 1'])
+def test_a_name_that_may_well_be_set_by_then_raises_no_alarm(shop, code): assert names(shop, f'#export\n{code}') == []
+
+
+def test_all_that_lists_what_is_missing_is_told(shop):
+    assert names(shop, '#export\na = 1\n__all__ = ["a",\n  "b"]') == ['`__all__` lists `b`, which is set nowhere'] and 'cell 1, line 4:' in export().problems[0]
+    assert names(shop, 'b = 1', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
+    assert names(shop, '#export\nfrom os.path import *\n__all__ = ["join"] + dir()\n__all__ += ["c"]\nc = 1') == []
+
+
 # ---- imports of our own modules
 
 @pytest.mark.parametrize('code, message', [
@@ -503,13 +684,87 @@ def test_an_unchanged_module_is_not_touched(shop):
     assert again.written == [] and again.unchanged == first.written and first.written[0].stat().st_mtime == 1
 
 
-def test_a_module_edited_by_hand_is_refused_with_a_diff_unless_forced(shop):
-    shop('01_a.ipynb', '#export\na = 1')
+def test_a_module_edited_by_hand_is_refused_with_the_cell_and_a_diff_unless_forced(shop):
+    shop('01_a.ipynb', ('markdown', 'x'), '#export\nb = 1', '#export\na = 1')
     path, = export().written
     path.write_text(path.read_text().replace('a = 1', 'a = 7'))
     text = refusal()
-    assert 'was edited by hand' in text and '-a = 7' in text and '+a = 1' in text and 'a = 7' in path.read_text()
+    assert 'was edited by hand in cell 3; put' in text and '-a = 7' in text and '+a = 1' in text and 'a = 7' in path.read_text()
     assert export(force=True).changes[path][0] == 'edited by hand' and 'a = 1' in path.read_text()
+
+
+@pytest.mark.parametrize('old, new', [('a = 1', ' a = 1'), ('a = 1', 'a = 1  # more'), ('a = 1\n', 'a = 1\nc = 3\n'), ('\n\n# ---\n# a', '\nimport os\n\n# ---\n# a'), ('# a\n', '# a\nc = 1\n'),
+                                      ('\n# ---\n# b', '\nc = 1\n# ---\n# b'), ('b = 2\n\n# ---\n', 'b = 2\n\n# ---\nc = 3\n'), ('b = 2', '')])
+def test_an_edit_anywhere_in_a_module_is_an_edit(shop, old, new):
+    shop('01_a.ipynb', '#export\na = 1', '#export\nb = 2')
+    path, = export().written
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+    assert 'was edited by hand' in refusal() and new in path.read_text()
+
+
+@pytest.mark.parametrize('change', [lambda text: text.replace('\n', '  \n'), lambda text: text + '\n\n', lambda text: text.rstrip('\n'), lambda text: text.replace('\n', '\r\n'), lambda text: text.replace('# ---', '\n\n# ---'),
+                                    lambda text: text.replace('return', '\n\n    return')])
+def test_blank_space_that_a_formatter_adds_or_takes_is_no_edit(shop, change):
+    shop('01_a.ipynb', '#export\ndef f():\n    return 1', '#export\nb = 2')
+    path, = export().written
+    before = path.read_text()
+    path.write_bytes(change(before).encode())
+    assert export().written == [path] and path.read_text() == before
+
+
+def old_format(body):
+    import hashlib
+    return f'# Generated from nbs/01_a.ipynb\n# Do not edit: change the notebook, then run notebook2script.py. {hashlib.sha256(body.encode()).hexdigest()[:16]}\n\n{body}'
+
+
+def test_a_module_of_the_first_edition_is_ours_and_written_anew_unless_it_was_edited(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    path, text = shop.root/'exp'/'nb_01.py', old_format('# %% nbs/01_a.ipynb export 1\na = 1\n')
+    path.write_text(text)
+    assert export().changes[path][0] == 'out of date' and code(path.read_text()) == ['a = 1']
+    path.write_text(text.replace('a = 1', 'a = 7'))
+    assert 'was edited by hand; put' in refusal() and export(force=True).written
+
+
+TORN = '<<<<<<< HEAD\n{}=======\n{}>>>>>>> branch\n'
+
+
+@pytest.mark.parametrize('tear', [lambda a, b: a.replace('a = 1\n', TORN.format('a = 1\n', 'a = 2\n')), lambda a, b: TORN.format(a, b), lambda a, b: a.replace('\n# ---\n# a', '\n' + TORN.format('# ---\n# a\n', '# ---\n# a\n')[:-1]),
+                                  lambda a, b: old_format('a = 1\n').replace('# Do not edit: c', TORN.format('# Do not edit: 1\n', '# Do not edit: 2\n') + '# c')])
+def test_a_module_of_ours_with_conflict_markers_is_written_anew_and_that_is_said(shop, capsys, tear):
+    shop('01_a.ipynb', '#export\na = 1')
+    path, = export().written
+    before = path.read_text()
+    path.write_text(tear(before, before.replace('a = 1', 'a = 2')))
+    assert main(['--check']) == 1 and 'left with conflict markers by a merge' in capsys.readouterr().err
+    assert main(['-q']) == 0 and path.read_text() == before and 'had the conflict markers of a merge, and is written anew' in capsys.readouterr().err
+
+
+def test_a_cell_that_contains_what_looks_like_a_module_is_no_edit(shop):
+    inner = '# ---\n# a\n# %% nbs/01_a.ipynb 12345678\na = 1\n\n# ---\n<<<<<<< HEAD\n=======\n>>>>>>> b\n'
+    for last in ('1', '2'):
+        shop('01_a.ipynb', f'#export\ns = """\n{inner}"""', f'#export\nz = {last}')
+        assert export().written and f'z = {last}' in shop.module()
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows knows one bit of a mode')
+def test_a_file_keeps_its_mode(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    path, = export().written
+    path.chmod(0o640)
+    shop('01_a.ipynb', '#export\na = 2')
+    assert export().written == [path] and path.stat().st_mode & 0o777 == 0o640
+
+
+def test_temporary_files_of_others_stay(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    for name in ('.nb_01.py.tmp', '.nb_x.tmp', '.nb_01.py.swp'): (shop.root/'exp'/name).write_text('mine')
+    (shop.root/'exp'/'.nb_07.py.notebook2script').write_text('of a run that was killed')
+    export()
+    assert sorted(p.name for p in (shop.root/'exp').iterdir()) == ['.nb_01.py.swp', '.nb_01.py.tmp', '.nb_x.tmp', 'nb_01.py']
 
 
 def test_line_ends_changed_by_git_are_no_edit(shop):
