@@ -663,6 +663,99 @@ def test_no_name_of_a_notebook_makes_a_module_that_cannot_be_imported(shop, titl
     assert export(check=True).written == [] and main(['--where', 'exp/nb_01.py:7']) == 0
 
 
+# ---- merges: two branches of a scratch repository change different cells
+
+def with_ids(cells):
+    "The text of a notebook as Jupyter writes it, of cells (id, kind, source)."
+    code = {'execution_count': None, 'outputs': []}
+    cells = [{'cell_type': kind, 'id': id, 'metadata': {}, **(code if kind == 'code' else {}), 'source': source.splitlines(True)} for id, kind, source in cells]
+    return json.dumps({'cells': cells, 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 5}, indent=1, sort_keys=True) + '\n'
+
+
+def git(*args, **kw): return subprocess.run(['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *args], capture_output=True, text=True, **kw)
+
+
+def merge(shop, base, ours, theirs):
+    "Merges two branches with git; the names of the files in conflict."
+    shutil.rmtree(shop.root/'.git', ignore_errors=True)
+    git('init', '-q')
+    for name, cells in ('base', base), ('ours', ours), ('theirs', theirs):
+        git('checkout', '-q', *(['-b', name] if name == 'base' else ['-b', name, 'base']))
+        shop('01_a.ipynb', raw=with_ids(cells))
+        export(force=True, prune=True)
+        git('add', '-A'), git('commit', '-qm', name, '--allow-empty')
+    git('checkout', '-q', 'ours')
+    assert not git('merge', '-q', 'theirs', '-m', 'merged').returncode or git('diff', '--name-only', '--diff-filter=U').stdout
+    return {Path(name).suffix for name in git('diff', '--name-only', '--diff-filter=U').stdout.split()}
+
+
+def cell(i, rng):
+    "A new cell that defines f1, f2, ..."
+    return f'c{i}', 'code', f'#export\n{body_of(i, rng)}'
+
+
+def body_of(i, rng):
+    n = rng.randint(0, 999)
+    return rng.choice([f'f{i} = {n}', f'def f{i}(x):\n    return x + {n}', f'def f{i}(x):\n    y = {n}\n\n    return y\n\n\nf{i}.a = 1', f'class f{i}:\n    a = {n}\n\n    def f(self): return 1'])
+
+
+def edited(id, kind, source, rng):
+    "The cell with another body, or with more at its end, with any number of blank lines before."
+    if rng.random() < .4: return id, kind, '#export\n' + body_of(id[1:], rng)
+    return id, kind, source + '\n' * rng.randint(1, 4) + f'def more_{rng.randint(0, 999)}(): pass'
+
+
+def changed(cells, mine, fresh, rng):
+    "The cells after one or two edits, removals, moves and additions, of those that are `mine`."
+    cells = list(cells)
+    for i in range(rng.randint(1, 2)):
+        left = [cell for cell in cells if cell[0] in mine]
+        what = rng.choice(['edit', 'add', 'remove', 'move'])
+        if what == 'add': cells.insert(rng.randint(0, len(cells)), cell(fresh + i, rng))
+        elif left:
+            at = cells.index(rng.choice(left))
+            old = cells.pop(at)
+            if what == 'edit': cells.insert(at, edited(*old, rng))
+            if what == 'move': cells.insert(rng.randint(0, len(cells)), old)
+    return cells
+
+
+@pytest.mark.skipif(not shutil.which('git'), reason='git is not installed')
+@settings(max_examples=int(os.environ.get('MERGES', 50)), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_what_merges_in_the_notebook_merges_in_the_module(shop, rng):
+    base = [cell(i, rng) for i in range(rng.randint(2, 6))]
+    ids = [id for id, _, _ in base]
+    rng.shuffle(ids)
+    ours, theirs = changed(base, ids[::2], 10, rng), changed(base, ids[1::2], 20, rng)
+    torn = merge(shop, base, ours, theirs)
+    if '.ipynb' in torn: return
+    result = export(check=True)
+    assert not torn and result.written == [] and not result.orphans
+
+
+A, B, C = ('a', 'code', '#export\na = 1\nb = 2\n\n\nc = 3'), ('b', 'code', '#export\nx = 1'), ('c', 'code', '#export\ny = 1')
+PROSE = ('m', 'markdown', 'text')
+
+
+@pytest.mark.skipif(not shutil.which('git'), reason='git is not installed')
+@pytest.mark.parametrize('ours, theirs', [
+    ([(*A[:2], A[2] + '\n\n\nd = 4'), B], [A, C, B]), ([(*A[:2], A[2] + '\n\nd = 4'), B], [A, (*B[:2], '#export\nx = 2')]), ([A], [(*A[:2], A[2] + '\nd = 4'), B]), ([A, C, B], [A, (*B[:2], '#export\nx = 2')]),
+    ([B], [A, (*B[:2], '#export\nx = 2')]), ([A, B, C], [A, (*B[:2], '#export\nx = 2')]), ([C, A, B], [(*A[:2], '#export\na = 5'), B]), ([B, A], [B, A]), ([PROSE, A, B], [A, (*B[:2], '#export\n# said\nx = 1')])])
+def test_changes_side_by_side_do_not_conflict(shop, ours, theirs):
+    assert merge(shop, [A, B], ours, theirs) == set() and export(check=True).written == []
+
+
+@pytest.mark.skipif(not shutil.which('git'), reason='git is not installed')
+@pytest.mark.parametrize('base, ours, theirs', [
+    ([A], [(*A[:2], A[2].replace('a = 1', 'a = 5'))], [(*A[:2], A[2].replace('c = 3', 'c = 5'))]),              # two edits of one cell
+    ([A, PROSE, B], [A, C, PROSE, B], [A, PROSE, ('d', 'code', '#export\nz = 1'), B])])                          # the prose between is not in the module
+def test_where_git_cannot_merge_the_module_the_next_export_does(shop, capsys, base, ours, theirs):
+    assert merge(shop, base, ours, theirs) == {'.py'}
+    assert main(['--check', '-q']) == 1 and main(['-q']) == 0 and main(['--check', '-q']) == 0
+    assert 'had the conflict markers of a merge, and is written anew' in capsys.readouterr().err
+
+
 # ---- writing
 
 def test_a_file_that_says_the_same_does_not_make_broken_cells_pass(shop):
@@ -1022,7 +1115,7 @@ def test_up_to_includes_its_number_and_reads_nothing_later(shop, option):
 
 def test_old_spellings_other_folders_and_the_folder_of_the_notebooks_work(shop, monkeypatch):
     shop('01_a.ipynb', '#export\na = 1')
-    assert main(['--allFiles', '--out', 'lib/deep']) == 0 and (shop.root/'lib'/'deep'/'nb_01.py').exists()
+    assert main(['--allFiles=True', '-q']) == main(['--allfiles=true', '-q']) == 0 == main(['--allFiles', '--out', 'lib/deep']) and (shop.root/'lib'/'deep'/'nb_01.py').exists()
     monkeypatch.chdir(shop.root/'nbs')
     assert main(['01_a.ipynb']) == 0 and (shop.root/'exp'/'nb_01.py').exists() and main(['--check']) == 0
 
@@ -1071,15 +1164,62 @@ def test_where_tells_cells_that_are_alike_apart_and_follows_a_cell_that_moved(sh
         assert main(['--where', f'exp/nb_01.py:{line}']) == 0 and capsys.readouterr().out == f'nbs/01_a.ipynb, cell {cell}, line 2\n'
 
 
-def test_a_traceback_gets_the_cell_under_each_line_of_ours(shop, capsys, monkeypatch):
-    shop('01_a.ipynb', '#export\ndef f(x):\n    return 1/x')
-    export()
-    done = subprocess.run([sys.executable, '-c', 'from exp.nb_01 import f; f(0)'], capture_output=True, text=True)
-    monkeypatch.setattr('sys.stdin', done.stderr.splitlines(True))
+def traced(shop, text, capsys, monkeypatch):
+    "What --where - makes of a traceback: the lines that it adds, by the number of the line above."
+    monkeypatch.setattr('sys.stdin', text.splitlines(True))
     assert main(['--where', '-']) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert '    nbs/01_a.ipynb, cell 1, line 3' in lines and lines[-1] == 'ZeroDivisionError: division by zero'
-    assert [line for line in lines if 'cell 1' not in line] == done.stderr.splitlines()
+    assert [line for line in lines if not line.startswith('    nbs/')] == text.splitlines()
+    return [line.strip() for line in lines if line.startswith('    nbs/')]
+
+
+@pytest.fixture
+def failing(shop):
+    shop('01_a.ipynb', ('markdown', 'x'), '#export\ndef f(x):\n    return 1/x')
+    export()
+    return shop
+
+
+PLACE = ['nbs/01_a.ipynb, cell 2, line 3']
+
+
+def test_a_traceback_of_python_gets_the_cell_under_each_line_of_ours(failing, capsys, monkeypatch):
+    done = subprocess.run([sys.executable, '-c', 'from exp.nb_01 import f; f(0)'], capture_output=True, text=True)
+    assert traced(failing, done.stderr, capsys, monkeypatch) == PLACE
+
+
+@pytest.mark.parametrize('text', [
+    '  File \x1b[35m"{path}"\x1b[0m, line \x1b[35m9\x1b[0m, in \x1b[35mf\x1b[0m\n    return \x1b[31m1\x1b[0m/x',           # Python 3.13
+    '  | File "{path}", line 9, in f', 'File {path}:9, in f(x)\n      8 def f(x):\n----> 9     return 1/x',
+    'File \x1b[32m{path}:9\x1b[39m, in \x1b[36mf\x1b[39m\x1b[34m(x)\x1b[39m', 'File ~/exp/nb_01.py:9, in f(x)',            # IPython
+    'exp/nb_01.py:9: ZeroDivisionError', '{path}:9: in f', '\x1b[1m\x1b[31mexp/nb_01.py\x1b[0m:9: ZeroDivisionError'])     # pytest
+def test_tracebacks_of_others_coloured_or_not_are_read(failing, capsys, monkeypatch, text):
+    monkeypatch.setenv('HOME', str(failing.root)), monkeypatch.setenv('USERPROFILE', str(failing.root))
+    assert traced(failing, text.format(path=failing.root/'exp'/'nb_01.py') + '\n', capsys, monkeypatch) == PLACE
+
+
+def test_a_real_traceback_of_pytest_and_one_of_ipython_are_read(failing, capsys, monkeypatch):
+    (failing.root/'test_x.py').write_text('from exp.nb_01 import f\ndef test_it(): f(0)\n')
+    env = {**os.environ, 'PYTHONPATH': str(failing.root)}
+    for command in ['pytest', '-q', '-p', 'no:cacheprovider', 'test_x.py'], ['pytest', '-q', '--tb=short', '--color=yes', 'test_x.py'], ['IPython', '--no-banner', '-c', 'exec(open("test_x.py").read()); test_it()']:
+        done = subprocess.run([sys.executable, '-m', *command], capture_output=True, text=True, env=env)
+        assert PLACE[0] in traced(failing, done.stdout + done.stderr, capsys, monkeypatch), done.stdout
+
+
+def test_other_lines_and_other_files_get_no_place(failing, capsys, monkeypatch):
+    text = '  File "/usr/lib/python3/site.py", line 9, in f\nFile exp/nb_09.py:9, in g\nexp/nb_01.py:2: in h\nsee nb_01.py: 9\n'
+    assert traced(failing, text, capsys, monkeypatch) == []
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has other pipes')
+@pytest.mark.parametrize('arguments', [['--diff'], ['--where', '-'], ['--check']])
+def test_a_reader_who_goes_away_gets_no_traceback(shop, arguments):
+    shop('01_a.ipynb', '#export\n' + 'a = 1\n' * 40_000)
+    process = subprocess.Popen([sys.executable, str(SCRIPT), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    try: process.stdin.write(b'x\n' * 100_000), process.stdin.close()
+    except BrokenPipeError: pass
+    assert b'Traceback' not in process.stderr.read() and process.wait(60) in (0, 1)
 
 
 def lines_until(process, text):
