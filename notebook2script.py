@@ -29,6 +29,7 @@ HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# G
 FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
 MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
 OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
+NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
 
 class Refused(Exception):
@@ -177,8 +178,8 @@ def convert(cells, shown, out):
     if not exported: return None, [], loose, notes
     module = Module(shown, cells, exported)
     if not module.name:
-        wrong = f'{shown}: exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
-        return None, [wrong], loose, notes
+        wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
+        return None, [f'{shown}: {wrong}'], loose, notes
     return module, assemble(module, out), loose, notes
 
 def assemble(module, out):
@@ -194,11 +195,11 @@ def assemble(module, out):
     module.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
     module.facts = Facts(out.name, module.text)
     for cell in module.exported: problems += check_alone(cell, future, module.facts)
-    if not problems and '\nglobal ' in module.text: problems += check_together(module)
+    if not problems and 'global ' in module.text: problems += check_together(module)
     return problems
 
 def lift(cell, lines, future):
-    "Moves the `from __future__` statements of a cell from `lines` to the keys of `future`, with their flags; gives the problems."
+    "Moves the `from __future__` statements of a cell from `lines` to `future`, with their flags; gives the problems."
     if '__future__' not in cell.code: return
     import ast, __future__
     try: statements = ast.parse(cell.code).body
@@ -209,7 +210,8 @@ def lift(cell, lines, future):
         if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
             yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
         unknown = {alias.name for alias in node.names} - {*__future__.all_feature_names}
-        for name in unknown: yield cell.problem(f'Python has no future feature {name}', cell.line(node.lineno), node.col_offset)
+        if unknown:
+            yield cell.problem(f'Python has no {unknown} in its future', cell.line(node.lineno), node.col_offset)
         for line in taken: lines[line - 1] = ''
         for alias in node.names if not unknown else []:
             future[f'from __future__ import {alias.name}'] = getattr(__future__, alias.name).compiler_flag
@@ -235,7 +237,7 @@ def check_alone(cell, future, facts):
         message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
         text = ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])
         if re.match(CONFLICT, text): message = 'has the conflict markers of an unfinished merge'
-        elif re.match(MAGIC, text): message = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+        elif re.match(MAGIC, text): message = NOT_PYTHON
         return [cell.problem(message, line and cell.line(line), max(0, offset - 1))]
     return []
 
@@ -270,19 +272,20 @@ class Absent(Unknown):
     "There is no such module."
 
 class Facts:
-    """What the code of a module of `package` does with the module's names: the set `bound`; `reads`; those of the
-    reads that come `early`, at a time when the name is not bound; `imports`. Each entry ends with a code object and the
-    index of an instruction in it. `folders` are those of a package."""
+    """What the code of a module of `package` does with the module's names: which are `bound`; `reads`; those of them
+    that come `early`, at a time when the name is not bound; `imports`. Each of the latter three ends with a code object
+    and the index of an instruction in it. `folders` are those of a package."""
     def __init__(self, package, text='', path=None, folders=(), bound=()):
         self.package, self.text, self.path, self.folders = package, text, path, folders
         self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
 
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object, and those in it, in the order in which they run; `now` where that is at the import.
-        Unless `deep`, only those that bind names of the module."""
+        """Goes through a code object, and those in it, in the order in which they run; `now` where that is while the
+        module is imported. Unless `deep`, of those in it only the ones that bind names of the module."""
         data, names = code.co_code, code.co_names
         steps = [(found.start(), found[0][0]) for found in NAMED.finditer(data[::2])]
-        if not top and not code.co_flags & 1: local = {names[argument(data, at)] for at, op in steps if OPS[op] == 'bind'}
+        if not top and not code.co_flags & 1:                          # a class: what it binds is its own
+            local = {names[argument(data, at)] for at, op in steps if OPS[op] == 'bind'}
         for at, op in steps:
             match OPS[op]:
                 case 'inner':                                          # a class or a function, which was loaded before
@@ -371,12 +374,12 @@ class Names:
         for part in (os.path.__name__ if dotted == 'os.path' else dotted).split('.'):
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
             try: spec = PathFinder.find_spec(name, path)
-            except KeyError: spec = None                               # Python's, for a folder in one without __init__.py
+            except KeyError: spec = None                               # a folder in one that has no __init__.py
             if not spec and not any(map(os.path.isdir, folder)): break
             path = (spec and spec.has_location and spec.submodule_search_locations) or folder
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
-            return Facts('', bound=dir(__import__(dotted)))            # Python's own C: no text, and nothing is seen of it
+            return Facts('', bound=dir(__import__(dotted)))            # Python's own: it has no text, and shows nothing
         if not spec or binary: return stub(folder, spec, dotted)
         facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
         if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
@@ -404,7 +407,8 @@ class Names:
             return {name for name in names if not name.startswith('_')}
         listed, complete = every(text := facts.source())
         if complete: return listed
-        return names - {'__all__'} | ({*re.findall(r'''["'](\w+)["']''', text)} if '__getattr__' in names or 'globals()[' in text else set())
+        if '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
+        return names - {'__all__'}
 
     def lacking(self, dotted, facts, wanted):
         "Those of the names `wanted` that a module lacks. Raises Unknown."
@@ -470,7 +474,8 @@ def imported(module, names, package):
 
 def listed(module, names, package):
     "A problem for each name that `__all__` lists and the module lacks."
-    for name in names.lacking(module.shown, module.facts, every(module.text)[0]) if '__all__' in module.facts.bound else ():
+    wanted = every(module.text)[0] if '__all__' in module.facts.bound else set()
+    for name in names.lacking(module.shown, module.facts, wanted):
         for cell in module.exported:
             if found := re.search(rf'(["\']){name}\1', cell.code):
                 line = cell.code.count('\n', 0, found.start()) + 1
@@ -488,27 +493,27 @@ def missing(module, names, package):
             lost = lost - {name}
             yield problem
 
-AROUND = {'If', 'For', 'While', 'Try', 'TryStar', 'With', 'Match', 'IfExp', 'BoolOp', 'ListComp', 'SetComp', 'DictComp',
-          'GeneratorExp', 'AsyncFor', 'AsyncWith'}
+AROUND = """If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp AsyncFor AsyncWith
+    """.split()
 
 def excused(cell, line, column, name, error, around=()):
-    """Whether a place in a cell is meant for a name that may be missing: inside a `try` that catches the error, or under
-    a condition that asks for Python's version, for a type checker, or for the name; or inside one of the kinds `around`."""
+    """Whether a place in a cell is meant for a name that may be missing: in a `try` that catches the error, or under
+    a condition that asks for Python's version, a type checker or the name; or inside one of the kinds `around`."""
     import ast
     for node in ast.walk(ast.parse(cell.code)):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
                                                < (node.end_lineno, node.end_col_offset)): continue
         if type(node).__name__ in around: return True
         match node:
-            case ast.If() | ast.While() | ast.IfExp(): parts, wanted = [node.test], {'version_info', 'TYPE_CHECKING', name}
-            case ast.BoolOp(): parts, wanted = node.values, {name}
+            case ast.If() | ast.While() | ast.IfExp():
+                parts, words = [node.test], {repr(name), 'version_info', 'TYPE_CHECKING'}
+            case ast.BoolOp(): parts, words = node.values, {repr(name)}
             case ast.Try() if line <= node.body[-1].end_lineno:
-                parts, wanted = [h.type or ast.Name(error) for h in node.handlers], {error, 'Exception', 'BaseException'}
-            case ast.With(): parts, wanted = [item.context_expr for item in node.items], {error}
+                parts, words = [h.type or ast.Name(error) for h in node.handlers], {error, 'Exception', 'BaseException'}
+            case ast.With(): parts, words = [item.context_expr for item in node.items], {error}
             case _: continue
-        found = [n for part in parts for n in ast.walk(part)]
-        if wanted & {getattr(n, 'attr', getattr(n, 'value', None)) if not isinstance(n, ast.Name) else n.id * (n.id != name)
-                     for n in found if isinstance(n, (ast.Name, ast.Attribute, ast.Constant))}: return True
+        if any({getattr(n, 'id', ''), getattr(n, 'attr', ''), repr(getattr(n, 'value', ''))} & words
+               for part in parts for n in ast.walk(part)): return True
     return False
 
 READERS = """dict list set frozenset tuple sorted len iter any all filter map print repr str getattr hasattr dir eval
@@ -516,8 +521,8 @@ READERS = """dict list set frozenset tuple sorted len iter any all filter map pr
 WRITERS = 'update', 'setdefault', 'pop', 'clear', '__dict__', '__setitem__', '__setattr__'
 
 def writes(text, strict=True):
-    """How a module may set names through what Python offers for it, or ''. Unless `strict`, names in a list are allowed,
-    as in `for x in ["a", "b"]: globals()[x] = …`: the text shows them."""
+    """How a module may set names through what Python offers for it, or ''. Unless `strict`, names in a list are allowed
+    as in `for x in ["a", "b"]: globals()[x] = 1`: the text shows them."""
     if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
     parent, own, aliases, spelt = {}, {}, {}, set()
@@ -525,18 +530,18 @@ def writes(text, strict=True):
         for child in ast.iter_child_nodes(node): parent[child] = node
         match node:
             case ast.If(ast.Name('TYPE_CHECKING') | ast.Attribute(_, 'TYPE_CHECKING'), body):
-                if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # it shows them
+                if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # shown there
             case ast.For(ast.Name(key), ast.List() | ast.Tuple()) if not strict: spelt.add(key)
             case ast.Call(ast.Name('exec'), [_]): return 'calls exec'
-            case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'makes names of an enum'
-            case ast.Call(ast.Name('globals' | 'locals' | 'vars' as name), []): own[node] = f'{name}()'
-            case ast.Subscript(ast.Attribute(ast.Name('sys'), 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
-    own = {node: how for node, how in own.items() if how not in ('locals()', 'vars()') or not in_function(node, parent)}
-    for node, how in own.items():
-        match parent[node]:
-            case ast.Assign([ast.Name(name)]): aliases[name] = how
+            case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'spreads an enum'
+            case ast.Call(ast.Name('globals'), []): own[node] = 'globals()'
+            case ast.Call(ast.Name('locals' | 'vars' as how), []):
+                if not in_function(node, parent): own[node] = f'{how}()'
+            case ast.Subscript(ast.Attribute(_, 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
+            case ast.Assign([ast.Name(name)], value): aliases[name] = value
+    aliases = {name: own[value] for name, value in aliases.items() if value in own}
     own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
-    return next((f'sets names through {how}' for node, how in own.items() if not only_read(node, parent[node], spelt)), '')
+    return next((f'sets names through {how}' for node, how in own.items() if sets(node, parent[node], spelt)), '')
 
 def in_function(node, parent):
     "Whether a node of the syntax tree lies in a function."
@@ -544,16 +549,16 @@ def in_function(node, parent):
     while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda)): node = parent[node]
     return node in parent
 
-def only_read(node, parent, spelt):
-    "Whether what has access to all names of its module is put to no use that could change one, but for those `spelt` out."
+def sets(node, parent, spelt):
+    "Whether what holds all names of a module is put to a use that may set one, other than those of a list."
     import ast
     match parent:
-        case ast.Subscript(_, ast.Name(key), ast.Store()) if key in spelt: return True
-        case ast.Subscript(value, ctx=ctx) | ast.Attribute(value, ctx=ctx) if value is node and not isinstance(ctx, ast.Load): return False
-        case ast.Attribute(_, attr): return attr not in WRITERS
-        case ast.Call(ast.Name(name) | ast.Attribute(_, name)): return name in READERS
-        case ast.Assign([ast.Name()]): return True                     # an alias, which is looked at in its turn
-    return not isinstance(parent, (ast.Assign, ast.AugAssign, ast.Return))
+        case ast.Subscript(_, ast.Name(key), ast.Store()) if key in spelt: return False
+        case ast.Subscript(ctx=ctx): return parent.value is node and not isinstance(ctx, ast.Load)
+        case ast.Attribute(_, name, ctx): return name in WRITERS or not isinstance(ctx, ast.Load)
+        case ast.Call(ast.Name(name) | ast.Attribute(_, name)): return name not in READERS
+        case ast.Assign([ast.Name()]): return False                    # an alias, which is looked at in its turn
+    return isinstance(parent, (ast.Assign, ast.AugAssign, ast.Return))
 
 def setter(module, name):
     "The cell that sets a name, in words."
@@ -587,9 +592,8 @@ OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
 
 class Result:
     """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
-    `changes`, of those written (what the file was: missing, out of date, edited by hand, left with conflict markers; old
-    text; new text); `orphans`, whose notebook is gone, and what they are; `problems` that did not stop it; `notes`, which
-    are no problems; `seconds`."""
+    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
+    `problems` that did not stop it; `notes`, which are no problems; `seconds`."""
     def __init__(self):
         self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
         self.problems, self.notes = [], []
@@ -615,7 +619,8 @@ def blocks(text):
     marks, top, at = [*re.finditer(MARK, text)], re.match(HEAD + FUTURE, text), 0
     yield 0, '', '', bool(top) and not text[top.end():marks[0].start() if marks else len(text)].strip()
     while at < len(marks):
-        code, ends = marks[at].end(), [mark.start() for mark in marks[at + 1:]] + [len(text.rstrip().removesuffix('# ---'))]
+        code, last = marks[at].end(), len(text.rstrip().removesuffix('# ---'))
+        ends = [*(mark.start() for mark in marks[at + 1:]), last]
         end = next((i for i, end in enumerate(ends) if digest(text[code:end]) == marks[at][2]), None)
         yield text.count('\n', 0, code) + 1, marks[at][1], marks[at][2], end is not None
         at += 1 + (end or 0)                                           # a text in a cell may look like a mark
@@ -637,7 +642,7 @@ def plan(modules, root, out, force, whole):
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
         owner = re.match(HEAD, old)
         if owner and state != 'foreign' and owner[1] != module.shown and exports(root/owner[1]):
-            problems.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one of them')
+            problems.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one')
         elif state in OBJECTIONS and not (force and state == EDITED):
             lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
             where = edited_cell(module, old) if state == EDITED else ''
@@ -660,7 +665,8 @@ def edited_cell(module, old):
 
 class Lock:
     "Lets one run at a time write to a folder; the system gives it back when its owner dies."
-    def __init__(self, folder, patience): self.folder, self.path, self.patience = folder, folder/'.notebook2script.lock', patience
+    def __init__(self, folder, patience):
+        self.folder, self.path, self.patience = folder, folder/'.notebook2script.lock', patience
 
     def __enter__(self):
         end = time.monotonic() + self.patience
@@ -704,7 +710,7 @@ def write(modules, root, out, force, whole, prune, patience):
                 with open(temporary[path], 'rb+') as f: os.fsync(f.fileno())
             for path in result.written: os.replace(temporary[path], path)
         finally:
-            for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()      # of a run that was killed, too
+            for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
         result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
         for path in result.removed: path.unlink()
         result.orphans = {path: state for path, state in result.orphans.items() if path not in result.removed}
@@ -728,8 +734,8 @@ def settings(folder):
     return table
 
 def project(start):
-    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards that has
-    the table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
+    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
+    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
     for folder in (start, *start.parents):
         if (table := settings(folder)) is not None:
             return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
@@ -744,7 +750,7 @@ def places(paths, root=None):
     return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
 
 def collect(paths, home, last=None):
-    "The notebooks that are named, or in the folders that are named; without names those of `home`; up to number `last`."
+    "The notebooks that are named, or in the folders that are named, else those of `home`; up to number `last`."
     found, problems, listings = [], [], {}
     if not paths and not home.is_dir():
         raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
@@ -754,7 +760,8 @@ def collect(paths, home, last=None):
         if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
         names = listings[folder]
         if folder is path: matches = [*names.values()]
-        else: matches = [names[path.name]] if path.name in names else [names[n] for n in names if fnmatch(n, path.name)]
+        elif path.name in names: matches = [names[path.name]]
+        else: matches = [p for name, p in names.items() if fnmatch(name, path.name)]
         if not matches and paths: problems.append(f'{name}: no such notebook')
         found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
     if problems: raise Refused(*problems)
@@ -767,7 +774,7 @@ def exports(path):
 
 def prepare(notebooks, root, out, result):
     "(the modules of the notebooks in their order, the problems); adds warnings and notes to the result."
-    modules, problems, beside = {}, [], {}
+    modules, problems, beside, known = {}, [], {}, {*notebooks}
     for path in notebooks:
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         try: module, found, loose, notes = convert(read(path, shown), shown, out)
@@ -782,7 +789,8 @@ def prepare(notebooks, root, out, result):
             beside[path.parent] = {}
             for p in path.parent.glob('*.ipynb'): beside[path.parent].setdefault(numbered(p.stem)[0], []).append(p)
         for other in beside[path.parent][module.name]:
-            if other not in notebooks and exports(other): problems.append(f'{shown}: gives {module.name}, as {other.name} does')
+            if other in known or not exports(other): continue
+            problems.append(f'{shown}: gives {module.name}, as {other.name} does')
     return sorted(modules.values(), key=lambda module: module.order), problems
 
 def connect(modules, notebooks, root, home, out, result):
@@ -796,7 +804,7 @@ def connect(modules, notebooks, root, home, out, result):
 
 def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
     """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
-    exp/ beside nbs/); returns a Result. `root` is a folder of the project (None: that of the paths, or the current one).
+    exp/ beside nbs/); returns a Result. `root` is a folder of the project (None: the paths', or the current one).
     With `check` or `diff` nothing is written. Another run is waited for, `patience` seconds at most. Raises Refused,
     with all problems, before anything is written."""
     start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
@@ -812,7 +820,8 @@ def export(*paths, root=None, out=None, check=False, diff=False, prune=False, fo
     if problems: raise Refused(*problems, *result.problems)
     whole, dry = not paths and not last, check or diff
     done = plan(modules, root, out, force or dry, whole)
-    if not dry and (done.written or prune and done.orphans): done = write(modules, root, out, force, whole, prune, patience)
+    if not dry and (done.written or prune and done.orphans):
+        done = write(modules, root, out, force, whole, prune, patience)
     done.problems, done.notes = result.problems, [*dict.fromkeys(result.notes + done.notes)]
     done.seconds = time.perf_counter() - start
     return done
@@ -820,7 +829,7 @@ def export(*paths, root=None, out=None, check=False, diff=False, prune=False, fo
 
 # Command line
 
-TRACED = r'(?:File "(.*\bnb_\w+\.py)", line |(?:File |^)(.*?\bnb_\w+\.py):)([0-9]+)'      # Python's; IPython's, pytest's
+TRACED = r'(?:File "(.*\bnb_\w+\.py)", line |(?:File |^)(.*?\bnb_\w+\.py):)([0-9]+)'   # Python's; IPython's, pytest's
 
 def where(place):
     "`nbs/07_x.ipynb, cell 12, line 3` for `exp/nb_07.py:41`, or None."
@@ -852,7 +861,8 @@ def watch(args):
     seen, done = [], None
     try:
         while True:
-            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(args.notebooks, places(args.notebooks)[1])]
+            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size)
+                        for p in collect(args.notebooks, places(args.notebooks)[1])]
             except (OSError, Refused): now = seen
             if now == seen and now != done:                            # nothing has moved since the last look
                 done = now
