@@ -229,6 +229,17 @@ def test_named_notebooks_folders_and_patterns_are_exported_alone(shop):
     assert [p.name for p in export('nbs/01*').written] == ['nb_01.py'] and len(export('nbs').unchanged) == 2
 
 
+def test_folders_are_listed_as_often_for_many_names_as_for_few(shop, monkeypatch):
+    seen, glob = [], Path.glob
+    monkeypatch.setattr(Path, 'glob', lambda path, pattern: seen.append(pattern) or glob(path, pattern))
+    for count in (3, 30):
+        for i in range(count): shop(f'{i:02}_a.ipynb', '#export\na = 1')
+        seen.clear()
+        assert len(export(*(f'nbs/{i:02}_a.ipynb' for i in range(count)), check=True).written) == count
+        few = seen.copy() if count == 3 else few
+    assert seen == few
+
+
 # ---- directives
 
 @pytest.mark.parametrize('line', ['#export', '# export', '#| export', '#|export', '#EXPORT', '# Export  ', '  # export', '#export\t'])
@@ -249,7 +260,7 @@ def test_every_other_byte_of_a_cell_stays_as_it_is(shop):
 NEAR = [('#exprot\na = 1', 1, 'meant to be #export'), ('#exports x\na = 1', 1, 'meant to be'), ('#export nb_foo\na = 1', 1, 'meant to be'), ('#xport', 1, 'meant to be'),
         ('# exort\na = 1', 1, 'meant to be'), ('#|exporrt', 1, 'meant to be'), ('#| export core\na = 1', 1, 'meant to be'), ('a = 1\n#export', 2, 'above the first line of code'),
         ('a = 1\n# export\nb = 2', 2, 'above the first line of code'), ('%%time\n#export\na = 1', 2, '%%time cannot be exported'), ('#export\n#export\na = 1', 2, 'second directive'),
-        (('markdown', 'text\n\n#export'), 3, 'in a markdown cell exports nothing'), (('raw', '#|export'), 1, 'in a raw cell exports nothing'), ('x = (\n#export', 2, 'above the first line of code')]
+        (('markdown', 'text\n\n#export'), 3, 'in a markdown cell exports nothing'), (('raw', '#|export'), 1, 'in a raw cell exports nothing'), (('markdown', '```\nx\n```\n#export'), 4, 'in a markdown cell'), ('x = (\n#export', 2, 'above the first line of code')]
 
 
 @pytest.mark.parametrize('cell, line, message', NEAR)
@@ -263,7 +274,7 @@ def test_a_directive_that_is_almost_right_is_a_warning_with_its_cell_and_line_an
 
 @pytest.mark.parametrize('cell', [
     '# exported names are listed below\na = 1', '# export the model to a file\na = 1', '# expert advice from somebody\na = 1', '# Report\na = 1', '# Explore\na = 1', '# report', '# Expert',
-    '# #export\n# a = 1', '##export\na = 1', '# Exports', '# Export model', '#report\na', '#export(model)', '# export: see below\na', 's = """\n#export\n"""', 's = "#export"\n',
+    '# #export\n# a = 1', '# exprot of goods\na = 1', '##export\na = 1', '# Exports', '# Export model', '#report\na', '#export(model)', '# export: see below\na', 's = """\n#export\n"""', 's = "#export"\n',
     ('markdown', '```\n#export\n```'), ('markdown', 'Mark a cell with `#export`.'), ('markdown', '# Export'), ('markdown', '# export'), ('markdown', '## Exports'), 'f(x)  # export'])
 def test_sentences_titles_texts_and_directives_commented_out_are_left_alone(shop, cell):
     shop('01_a.ipynb', cell)
@@ -587,6 +598,12 @@ def test_modules_cannot_import_each_other_under_any_numbers(shop):
     shop('1_a.ipynb', '#export\nfrom exp.nb_01 import x\ny = 1')
     shop('01_a.ipynb', '#export\nfrom exp.nb_1 import y\nx = 1')
     assert refusal().count('only earlier ones can be imported') == 2
+
+
+def test_modules_that_import_everything_from_each_other_are_refused_and_end(shop):
+    shop('01_a.ipynb', '#export\nfrom exp.nb_02 import *\nmdl')
+    shop('02_a.ipynb', '#export\nfrom exp.nb_01 import *\nmdl')
+    assert 'exp.nb_02 comes later; only earlier ones can be imported' in refusal()
 
 
 def test_earlier_modules_can_be_imported_in_every_way(shop):
