@@ -15,7 +15,7 @@ help:
 	@echo 'make milestone  can what part 1 has built read digits? the exit status says'
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make lab        open the lessons in JupyterLab'
-	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one'
+	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo 'make bench      measure the published figures again'
 
 run: .venv/installed
@@ -32,7 +32,7 @@ lab: .venv/installed
 	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
 
 mutants: .venv/installed
-	@$(PY) tests/mutants
+	@$(PY) tests/mutants $(MUTANTS)
 
 bench: .venv/bench
 	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done

@@ -1,9 +1,9 @@
-"The runner of the mutants, on a small module with tests of its own."
-import shutil, subprocess, sys
+"The runner of the mutants, on a small project with tests of its own."
+import json, runpy, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 
-RUNNER = Path(__file__).parent/'mutants'/'__main__.py'
+RUNNER = [Path(__file__).parent/'mutants'/name for name in ('__main__.py', 'trial.py')]
 TESTS = '''
 import pytest
 from exp.nb_01 import countdown, double
@@ -24,16 +24,22 @@ CAUGHT = ('x + x', 'x + 1', 'one more, for twice as much')
 
 @pytest.fixture
 def run(tmp_path):
-    "Lays out a project and runs the mutants given, filled up to ten with one that is caught."
-    def run(*mutants, tests=TESTS, limit=60):
+    "Lays out a project and runs the mutants given, filled up to ten with one that is caught; `run.again(*arguments)` runs them again."
+    def again(*arguments):
+        command = [sys.executable, str(tmp_path/'tests'/'mutants'), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    def run(*mutants, tests=TESTS, module=MODULE, name='nb_01', arguments=()):
         (tmp_path/'exp').mkdir()
         (tmp_path/'tests'/'mutants').mkdir(parents=True)
-        shutil.copy(RUNNER, tmp_path/'tests'/'mutants')
-        files = {'exp/__init__.py': '', 'exp/nb_01.py': MODULE, 'tests/test_nb_01.py': tests,
-                 'tests/mutants/nb_01.py': f'MUTANTS = {[*mutants, *[CAUGHT]*(10 - len(mutants))]}'}
-        for name, text in files.items(): (tmp_path/name).write_text(text)
-        command = [sys.executable, str(tmp_path/'tests'/'mutants'), '--limit', str(limit)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        for path in RUNNER: shutil.copy(path, tmp_path/'tests'/'mutants')
+        place = 'exp/nb_01.py' if name == 'nb_01' else f'{name}.py'
+        files = {'exp/__init__.py': '', place: module, f'tests/test_{name}.py': tests,
+                 f'tests/mutants/{name}.py': f'MUTANTS = {[*mutants, *[CAUGHT]*(10 - len(mutants))]}'}
+        for path, text in files.items(): (tmp_path/path).write_text(text)
+        return again(*arguments)
+
+    run.again, run.root = again, tmp_path
     return run
 
 
@@ -49,8 +55,47 @@ def test_a_mutant_that_no_test_notices_survives_by_name(run):
 
 
 def test_a_mutant_that_never_ends_is_caught_by_the_time_limit(run):
-    done = run(('n -= 1', 'n += 0', 'forgot to step'), limit=8 if sys.platform == 'linux' else 30)
-    assert '10 of 10 caught, 1 of them by the time limit' in done.stdout and done.returncode == 0, done
+    done = run(('n -= 1', 'n += 0', 'forgot to step'), arguments=['--limit', '2'])
+    assert '10 of 10 caught' in done.stdout and 'of them by the time limit' in done.stdout and done.returncode == 0, done
+
+
+STARTS = '''
+import subprocess, sys
+from pathlib import Path
+def test_in_another_process():
+    done = subprocess.run([sys.executable, '-c', 'import NAME; print(NAME.double(3))'], cwd=Path(__file__).parents[1], capture_output=True)
+    assert done.stdout.strip() == b'6'
+'''
+
+
+@pytest.mark.parametrize('name, imported', [('nb_01', 'exp.nb_01'), ('notebook2script', 'notebook2script')])
+def test_what_the_tests_start_meets_the_mutant_too_in_exp_and_in_the_root(run, name, imported):
+    done = run(tests=STARTS.replace('NAME', imported), name=name)
+    assert done.stdout.startswith(f'{name}: 10 of 10 caught (') and MODULE in [path.read_text() for path in run.root.rglob(f'{name}.py')], done
+
+
+def test_what_was_caught_is_passed_over_until_the_module_its_tests_or_what_they_import_changes(run, monkeypatch):
+    run(module='from exp.nb_00 import one\n' + MODULE, tests='import helper\n' + TESTS)
+    monkeypatch.syspath_prepend(run.root/'tests'/'mutants')
+    monkeypatch.delitem(sys.modules, 'trial', raising=False)
+    fingerprint, known = runpy.run_path(str(run.root/'tests'/'mutants'/'__main__.py'), run_name='mutants')['fingerprint'], set()
+    for name in 'exp/nb_00.py', 'tests/helper.py', 'exp/nb_01.py', 'tests/test_nb_01.py', 'tests/mutants/nb_01.py', 'tests/mutants/trial.py':
+        with open(run.root/name, 'a') as file: file.write('one = 2\n')
+        assert fingerprint('nb_01') not in known, name
+        known.add(fingerprint('nb_01'))
+    module = run.root/'exp'/'nb_01.py'
+    module.write_text('# Generated from nbs/01_renamed.ipynb\n' + module.read_text())
+    (run.root/'exp'/'nb_02.py').write_text('nobody = "imports it"')
+    assert fingerprint('nb_01') in known
+
+
+def test_a_list_of_which_one_survived_is_not_recorded_and_the_others_are_kept(run):
+    run()
+    record = run.root/'tests'/'mutants'/'recorded.json'
+    before = json.loads(record.read_text())
+    assert 'nb_01: passed over, nothing has changed since 10 were caught' in run.again('--changed').stdout
+    (run.root/'tests'/'test_nb_01.py').write_text('def test_nothing(): pass')
+    assert run.again('--changed').returncode == 1 and json.loads(record.read_text()) == before
 
 
 @pytest.mark.parametrize('edit, message', [
