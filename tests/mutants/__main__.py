@@ -15,16 +15,12 @@ edit of lesson 00, on which almost all stand, runs almost all. Versions of libra
 every list is run. Commit the file with what it vouches for.
 Exit status: 0 all caught, 1 one survived, 2 a list or the tests themselves are at fault.
 """
-import argparse, hashlib, json, math, os, re, runpy, sys, time
-from trial import ROOT, caught, files_of, module_path, outcomes, warm
+import argparse, hashlib, json, os, re, runpy, sys, time
+from trial import ROOT, Fault, files_of, module_path, statuses, warm
 
 HERE = ROOT/'tests'/'mutants'
 AT_LEAST = 10
 RECORD = HERE/'recorded.json'
-
-
-class Fault(Exception):
-    "The list or the tests are wrong, rather than a mutant."
 
 
 def load(name):
@@ -70,17 +66,11 @@ def record(name, count):
 # All of them
 
 def examine(name, text, mutants, limit):
-    """Prints the module's line and each mutant that its tests let live; returns how many there were and how many lived.
-    The tests as they are, which are run first, say how long a mutant may take: `limit` seconds and five times as long."""
+    "Prints the module's line and each mutant that its tests let live; returns how many there were and how many lived."
     start = time.perf_counter()
-    (_, status), = outcomes(name, [text], math.inf)
-    if status != 0: raise Fault(f'{name}: its tests fail without any mutant (pytest {status}): make test')
-    limit += 5 * (time.perf_counter() - start)
-    statuses = dict(outcomes(name, [mutated for mutated, _ in mutants], limit))
-    odd = [number for number, status in statuses.items() if status != 0 and not caught(status)]
-    if odd: raise Fault(f'{name}: the tests could not run (pytest {statuses[odd[0]]}) with: {mutants[odd[0]][1]}')
-    lived = [sentence for number, (_, sentence) in enumerate(mutants) if statuses[number] == 0]
-    hung = f', {list(statuses.values()).count("hung")} of them by the time limit' if 'hung' in statuses.values() else ''
+    found = statuses(name, text, [mutated for mutated, _ in mutants], limit)
+    lived = [sentence for number, (_, sentence) in enumerate(mutants) if found[number] == 0]
+    hung = f', {list(found.values()).count("hung")} of them by the time limit' if 'hung' in found.values() else ''
     print(f'{name}: {len(mutants) - len(lived)} of {len(mutants)} caught{hung} ({time.perf_counter() - start:.1f} s)', flush=True)
     for sentence in lived: print(f'  survived: {sentence}', flush=True)
     if not lived: record(name, len(mutants))

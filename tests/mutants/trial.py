@@ -3,12 +3,16 @@
 The copy is made of links, except for the module: whatever the tests start there, other processes too, meets the mutant.
 A child that needs the library is started in the project's root or given it as PYTHONPATH: `import exp` finds the
 installed project otherwise, in which nothing is changed."""
-import ast, contextlib, gc, importlib, os, re, shutil, signal, subprocess, sys, tempfile, time
+import ast, contextlib, gc, importlib, math, os, re, shutil, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FORKS = hasattr(os, 'fork') and sys.platform != 'darwin'     # a fork of a program that uses macOS's libraries may crash
 MEMORY = 6 << 30                                             # bytes: a mutant that fills its list for ever ends there
+
+
+class Fault(Exception):
+    "The list or the tests are wrong, rather than a mutant."
 
 
 def module_path(name):
@@ -134,9 +138,21 @@ def outcomes(name, texts, limit):
             for process, _ in running.values(): end(process, True)
 
 
+def statuses(name, text, mutants, limit):
+    """A dict {number: exit status} for the texts `mutants`. The tests of `text`, the module as it is, are run first and
+    say how long a mutant may take: `limit` seconds and five times as long. Raises Fault when they fail, or cannot run."""
+    start = time.perf_counter()
+    (_, status), = outcomes(name, [text], math.inf)
+    if status != 0: raise Fault(f'{name}: its tests fail without any mutant (pytest {status}): make test')
+    found = dict(outcomes(name, mutants, limit + 5 * (time.perf_counter() - start)))
+    odd = sorted(status for status in found.values() if status != 0 and not caught(status))
+    if odd: raise Fault(f'{name}: the tests could not run with a mutant (pytest {odd[0]})')
+    return found
+
+
 def caught(status):
     "Whether the mutant was noticed: a test failed, nothing could be imported, the process died, or came to no end."
-    return status in (1, 2, 'hung') or status < 0
+    return status == 'hung' or status in (1, 2) or status < 0
 
 
 def warm(files):

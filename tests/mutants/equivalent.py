@@ -1,0 +1,6 @@
+"""Edits of systematic.py that change nothing anybody could observe: (module, old line, new line, why).
+
+Both lines stand as systematic.py prints them. What only changes the words of a message, a hint, or how much work is
+done for the same result belongs here; what no test has looked at yet does not."""
+EQUIVALENT = [
+]
