@@ -5,7 +5,7 @@ matplotlib.use('agg')
 import pytest, torch
 from torch.nn import functional as F
 from exp.nb_04 import accuracy
-from exp.nb_05 import CancelFit, MetricsCallback
+from exp.nb_05 import Callback, CancelFit, MetricsCallback
 from exp.nb_05a import ProgressCallback, Recorder, draw
 from learners import Diary, learner
 
@@ -55,8 +55,8 @@ def test_what_a_plot_is_told_about_its_line_reaches_it():
 
 def test_a_curve_has_a_point_for_every_50_batches_unless_asked_for_others():
     recorder = Recorder()
-    recorder.losses = [torch.tensor(1.)] * 149
-    assert [len(recorder.plot_loss(**asked).lines[0].get_xdata()) for asked in ({}, {'smooth': 149}, {'smooth': 1})] == [2, 1, 149]
+    recorder.losses = [torch.tensor(1.)] * 150
+    assert [len(recorder.plot_loss(**asked).lines[0].get_xdata()) for asked in ({}, {'smooth': 51}, {'smooth': 1})] == [3, 2, 150]
 
 
 def test_what_is_recorded_belongs_in_a_checkpoint():
@@ -69,9 +69,10 @@ def test_what_is_recorded_belongs_in_a_checkpoint():
 
 
 def test_outside_a_notebook_progress_is_a_line_per_epoch_under_a_line_of_names(capsys):
-    learner([MetricsCallback(accuracy=accuracy), ProgressCallback()]).fit(2)
+    history = learner([MetricsCallback(accuracy=accuracy), ProgressCallback()]).fit(2).history
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ['epoch', 'train_loss', 'valid_loss', 'accuracy'] and [line[0] for line in lines[1:]] == ['1', '2']
+    assert [line[1:] for line in lines[1:]] == [[f'{x:.4f}' for x in list(row.values())[1:]] for row in history]
 
 
 def test_quiet_progress_and_progress_without_metrics_show_nothing(capsys):
@@ -131,8 +132,15 @@ def test_the_bar_of_a_fit_that_is_resumed_starts_where_that_had_come_to(notebook
     assert [ask[1] for ask in notebook[0].asked if ask[0] == 'update'] == [1, 2, 3]
 
 
-def test_progress_comes_after_what_it_shows_and_before_what_is_saved():
-    assert MetricsCallback.order < ProgressCallback.order < Diary.order
+def test_an_epoch_without_validation_has_no_point_in_its_curve(notebook):
+    learn = learner([MetricsCallback(), ProgressCallback()])
+    learn.history.append({'epoch': 1, 'train_loss': 1.})
+    learn.fit(1)
+    assert [len(curve) for _, curve in notebook[0].asked[-2][1]] == [2, 1]
+
+
+def test_progress_comes_after_what_it_shows_and_before_other_callbacks():
+    assert MetricsCallback.order < ProgressCallback.order < Callback.order
 
 
 def test_curves_can_be_left_out(notebook):
