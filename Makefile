@@ -6,16 +6,16 @@ PY := .venv/$(if $(WINDOWS),Scripts,bin)/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
-run milestone test lab mutants: export OMP_WAIT_POLICY ?= PASSIVE
+run milestone test lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run milestone test lab mutants bench
+.PHONY: help run milestone test lab mutants mutants-all bench
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
 	@echo 'make milestone  can what part 1 has built read digits? the exit status says'
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make lab        open the lessons in JupyterLab'
-	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one'
+	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo 'make bench      measure the published figures again'
 
 run: .venv/installed
@@ -25,14 +25,24 @@ run: .venv/installed
 milestone: .venv/installed
 	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb
 
+# All of them: in as many processes as there are cores, and then, alone, what measures times
 test: .venv/installed
+ifeq ($(TESTS),tests)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n logical --maxprocesses 4 --dist worksteal -m 'not timing' $(TESTS)
+	@$(PY) -m pytest -q -m timing $(TESTS)
+else
 	@$(PY) -m pytest -q $(TESTS)
+endif
 
 lab: .venv/installed
 	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
 
 mutants: .venv/installed
-	@$(PY) tests/mutants
+	@$(PY) tests/mutants $(MUTANTS)
+
+# Every edit of a kind, not only the mistakes that somebody thought of: hours for all of them (MUTANTS='nb_02 --sample 60')
+mutants-all: .venv/installed
+	@$(PY) tests/mutants/systematic.py $(MUTANTS)
 
 bench: .venv/bench
 	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done

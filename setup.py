@@ -21,7 +21,7 @@ setup(
     install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
-        'test': ['pytest', 'hypothesis', 'jupyterlab', 'playwright', 'torchmetrics', *NOTEBOOKS],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'torchmetrics', *NOTEBOOKS],
         'bench': ['nbdev', 'jupytext', 'lightning', 'skorch', *FASTAI, *NOTEBOOKS],
     },
 )

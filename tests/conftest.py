@@ -1,10 +1,13 @@
-"The project's own scripts can be imported, and property tests draw the same examples at every run."
-import os, sys
+"""The project's own scripts can be imported, property tests draw the same examples at every run, and what the tests start
+does not depend on how pytest was started: with a PYTHONPATH, or in the background, where Ctrl-C is ignored."""
+import os, signal, sys
 from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ.pop('PYTHONPATH', None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN: signal.signal(signal.SIGINT, signal.default_int_handler)
 phases = [Phase.explicit, Phase.generate] if 'MUTANT' in os.environ else list(Phase)      # nobody reads why a mutant died
 settings.register_profile('same', deadline=None, derandomize=True, database=None, phases=phases)
 settings.load_profile('same')

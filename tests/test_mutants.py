@@ -1,9 +1,9 @@
-"The runner of the mutants, on a small module with tests of its own."
-import shutil, subprocess, sys
+"The runner of the mutants, on a small project with tests of its own."
+import json, runpy, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 
-RUNNER = Path(__file__).parent/'mutants'/'__main__.py'
+RUNNER = [Path(__file__).parent/'mutants'/name for name in ('__main__.py', 'trial.py', 'systematic.py', 'equivalent.py')]
 TESTS = '''
 import pytest
 from exp.nb_01 import countdown, double
@@ -24,17 +24,33 @@ CAUGHT = ('x + x', 'x + 1', 'one more, for twice as much')
 
 @pytest.fixture
 def run(tmp_path):
-    "Lays out a project and runs the mutants given, filled up to ten with one that is caught."
-    def run(*mutants, tests=TESTS, limit=60):
+    "Lays out a project and runs the mutants given, filled up to ten with one that is caught; `run.again(*arguments)` runs them again."
+    def again(*arguments, script=''):
+        command = [sys.executable, str(tmp_path/'tests'/'mutants'/script), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    def run(*mutants, tests=TESTS, module=MODULE, name='nb_01', arguments=()):
         (tmp_path/'exp').mkdir()
         (tmp_path/'tests'/'mutants').mkdir(parents=True)
-        shutil.copy(RUNNER, tmp_path/'tests'/'mutants')
-        files = {'exp/__init__.py': '', 'exp/nb_01.py': MODULE, 'tests/test_nb_01.py': tests,
-                 'tests/mutants/nb_01.py': f'MUTANTS = {[*mutants, *[CAUGHT]*(10 - len(mutants))]}'}
-        for name, text in files.items(): (tmp_path/name).write_text(text)
-        command = [sys.executable, str(tmp_path/'tests'/'mutants'), '--limit', str(limit)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        for path in RUNNER: shutil.copy(path, tmp_path/'tests'/'mutants')
+        place = 'exp/nb_01.py' if name == 'nb_01' else f'{name}.py'
+        files = {'exp/__init__.py': '', place: module, f'tests/test_{name}.py': tests,
+                 f'tests/mutants/{name}.py': f'MUTANTS = {[*mutants, *[CAUGHT]*(10 - len(mutants))]}'}
+        for path, text in files.items(): (tmp_path/path).write_text(text)
+        return again(*arguments)
+
+    run.again, run.root = again, tmp_path
     return run
+
+
+@pytest.fixture
+def functions(monkeypatch):
+    "The functions of a script of the runner, in this process."
+    def functions(path):
+        monkeypatch.syspath_prepend(path.parent)
+        for name in 'trial', 'equivalent': monkeypatch.delitem(sys.modules, name, raising=False)
+        return runpy.run_path(str(path), run_name='functions')
+    return functions
 
 
 def test_mutants_that_fail_the_tests_are_caught(run):
@@ -49,8 +65,45 @@ def test_a_mutant_that_no_test_notices_survives_by_name(run):
 
 
 def test_a_mutant_that_never_ends_is_caught_by_the_time_limit(run):
-    done = run(('n -= 1', 'n += 0', 'forgot to step'), limit=8 if sys.platform == 'linux' else 30)
-    assert '10 of 10 caught, 1 of them by the time limit' in done.stdout and done.returncode == 0, done
+    done = run(('n -= 1', 'n += 0', 'forgot to step'), arguments=['--limit', '2'])
+    assert '10 of 10 caught' in done.stdout and 'of them by the time limit' in done.stdout and done.returncode == 0, done
+
+
+STARTS = '''
+import subprocess, sys
+from pathlib import Path
+def test_in_another_process():
+    done = subprocess.run([sys.executable, '-c', 'import NAME; print(NAME.double(3))'], cwd=Path(__file__).parents[1], capture_output=True)
+    assert done.stdout.strip() == b'6'
+'''
+
+
+@pytest.mark.parametrize('name, imported', [('nb_01', 'exp.nb_01'), ('notebook2script', 'notebook2script')])
+def test_what_the_tests_start_meets_the_mutant_too_in_exp_and_in_the_root(run, name, imported):
+    done = run(tests=STARTS.replace('NAME', imported), name=name)
+    assert done.stdout.startswith(f'{name}: 10 of 10 caught (') and MODULE in [path.read_text() for path in run.root.rglob(f'{name}.py')], done
+
+
+def test_what_was_caught_is_passed_over_until_the_module_its_tests_or_what_they_import_changes(run, functions):
+    run(module='from exp.nb_00 import one\n' + MODULE, tests='import helper\n' + TESTS)
+    fingerprint, known = functions(run.root/'tests'/'mutants'/'__main__.py')['fingerprint'], set()
+    for name in 'exp/nb_00.py', 'tests/helper.py', 'exp/nb_01.py', 'tests/test_nb_01.py', 'tests/mutants/nb_01.py', 'tests/mutants/trial.py':
+        with open(run.root/name, 'a') as file: file.write('one = 2\n')
+        assert fingerprint('nb_01') not in known, name
+        known.add(fingerprint('nb_01'))
+    module = run.root/'exp'/'nb_01.py'
+    module.write_text('# Generated from nbs/01_renamed.ipynb\n' + module.read_text())
+    (run.root/'exp'/'nb_02.py').write_text('nobody = "imports it"')
+    assert fingerprint('nb_01') in known
+
+
+def test_a_list_of_which_one_survived_is_not_recorded_and_the_others_are_kept(run):
+    run()
+    record = run.root/'tests'/'mutants'/'recorded.json'
+    before = json.loads(record.read_text())
+    assert 'nb_01: passed over, nothing has changed since 10 were caught' in run.again('--changed').stdout
+    (run.root/'tests'/'test_nb_01.py').write_text('def test_nothing(): pass')
+    assert run.again('--changed').returncode == 1 and json.loads(record.read_text()) == before
 
 
 @pytest.mark.parametrize('edit, message', [
@@ -69,3 +122,28 @@ def test_a_module_whose_tests_already_fail_is_an_error(run):
 def test_a_timing_that_fails_catches_nothing(run):
     done = run(tests=TESTS.replace('== 6\ndef', '!= 0\ndef', 1))
     assert done.returncode == 1 and '0 of 10 caught' in done.stdout, done
+
+
+# ---- edits of every kind
+
+@pytest.mark.parametrize('line, edited', [
+    ('a < b', {'a <= b', 'a > b', ''}), ('a = b + 0', {'a = b - 0', 'a = b + 1', ''}), ('a -= .5', {'a += 0.5', 'a -= 1.0', ''}),
+    ('a = not b and c', {'a = b and c', 'a = not b or c', ''}), ('return a', {'return'}), ('return', {''}), ('f(a, b, c=d)', {'f(a, c=d)', 'f(a, b)', ''}),
+    ('a = b[:c]', {'a = b[1:c]', 'a = b[:c - 1]', ''}), ('a = b[c:]', {'a = b[c:-1]', ''}), ("a = 'b'", {"a = 'bX'", ''}), ('a = True', {'a = False', ''}),
+    ("raise a('b')", {''}), ("print(f'b{c}')", {''}), ('while a: b', {'while False:', ''}), ('"words"', set()), ('a: 1', set()),
+    ('if a: b', {'if True:', 'if False:', ''}), ('a = [b for b in c if d]', {'a = [b for b in c]', ''})])
+def test_edits_of_each_kind_are_found_and_words_left_alone(functions, line, edited):
+    found = [(new if new != 'pass' else '') for scope, old, new, _ in functions(RUNNER[2])['edits'](f'def f(x):\n    {line}\n') if scope == 'f']
+    assert sorted(found) == sorted(edited)
+
+
+def test_an_edit_that_lives_is_shown_unless_it_is_listed_as_equivalent(run):
+    run(module=MODULE + 'unseen = 1\n')
+    done = run.again('nb_01', script='systematic.py')
+    assert done.returncode == 1 and '  unused\n    - return x\n    + return\n  module\n    - unseen = 1\n    + pass\n' in done.stdout, done
+    lines, same = run.root/'tests'/'mutants'/'equivalent.py', [('nb_01', 'return x', 'return', 'nobody calls it'), ('nb_01', 'unseen = 1', 'pass', '')]
+    lines.write_text(f'EQUIVALENT = {same}')
+    done = run.again('nb_01', script='systematic.py')
+    assert '2 more are equivalent' in done.stdout and '+ return\n' not in done.stdout and '    + unseen = 2\n' in done.stdout
+    lines.write_text("EQUIVALENT = [('nb_01', 'gone', 'pass', '')]")
+    assert (done := run.again('nb_01', script='systematic.py')).returncode == 2 and 'has no such edit' in done.stdout

@@ -51,11 +51,11 @@ def test_a_lesson_has_one_line_with_seconds_cells_and_checks(lesson, run, capsys
     assert re.search(r'^01_good +\d+\.\d s +5 cells +2 checks$', capsys.readouterr().out, re.MULTILINE)
 
 
-@pytest.mark.parametrize('source, message', [('import time; time.sleep(60)', 'no answer after 2 seconds'),
-                                             ('import os; os._exit(1)', 'the kernel died')])
-def test_a_lesson_that_does_not_end_well_is_named(lesson, source, message):
+@pytest.mark.parametrize('source, seconds, message', [('import time; time.sleep(600)', 2, 'no answer after 2 seconds'),
+                                                      ('import os; os._exit(1)', 120, 'the kernel died')])
+def test_a_lesson_that_does_not_end_well_is_named(lesson, source, seconds, message):
     with pytest.raises(run_notebooks.LessonError, match=f'cell 1: {message}'):
-        run_notebooks.execute(lesson('01_bad', ('code', source)), timeout=2)
+        run_notebooks.execute(lesson('01_bad', ('code', source)), timeout=seconds)
 
 
 def test_the_kernel_is_this_interpreter_in_the_folder_of_the_lesson(lesson, tmp_path, monkeypatch):

@@ -1,0 +1,12 @@
+"""Edits of systematic.py that change nothing anybody could observe: (module, old line, new line, why).
+
+Both lines stand as systematic.py prints them. What only changes the words of a message, a hint, or how much work is
+done for the same result belongs here; what no test has looked at yet does not."""
+EQUIVALENT = [
+    ("nb_05a", "ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = ax or plt.subplots(dpi=70)[1]", "how large a picture is, is a matter of taste"),
+    ("nb_05a", "ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = ax or plt.subplots(figsize=(5, 3))[1]", "how large a picture is, is a matter of taste"),
+    ("nb_05a", "ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = ax or plt.subplots(figsize=(6, 3), dpi=70)[1]", "how large a picture is, is a matter of taste"),
+    ("nb_05a", "ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = ax or plt.subplots(figsize=(5, 4), dpi=70)[1]", "how large a picture is, is a matter of taste"),
+    ("nb_05a", "ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]", "ax = ax or plt.subplots(figsize=(5, 3), dpi=71)[1]", "how large a picture is, is a matter of taste"),
+    ("nb_05a", "order = 20", "order = 21", "between the orders of the others as before"),
+]
