@@ -1,5 +1,5 @@
 # Generated from nbs/03_autograd.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 5756aad24bf9c63c
+# Do not edit: change the notebook, then run notebook2script.py. 84cd9d6fae9076a9
 
 # %% nbs/03_autograd.ipynb export 1
 from contextlib import contextmanager
@@ -210,7 +210,7 @@ def draw_graph(root, ax=None, **names):
     is called in `names` or made by, its value (of many numbers: the shape), and its gradient (of many: the length)."""
     import matplotlib.pyplot as plt
     import networkx as nx
-    graph, called = nx.DiGraph(), {id(node): name for name, node in names.items()}
+    graph, called = nx.DiGraph(), {id(node): f'{name} = {node.op}' if node.links else name for name, node in names.items()}
     for node, g in gradients(root, torch.ones_like(root.data)):
         size = '×'.join(map(str, g.shape))
         text = f'{node.item():.4g}\n∂ {g.item():.4g}' if g.numel() == 1 else f'{size}\n|∂| {g.norm():.3g}'

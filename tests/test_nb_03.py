@@ -588,10 +588,10 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     out = ((Var(torch.ones(2, 4)) @ w + b).relu() * Var(2., True)).sum()
     ax = draw_graph(out, w=w, loss=out)
     boxes = [text.get_text().split('\n') for text in ax.texts]
-    assert sorted(boxes) == sorted([['loss', '60', '∂ 1'], ['mul', '2×3', '|∂| 2.45'], ['leaf', '2', '∂ 30'], ['relu', '2×3', '|∂| 4.9'], ['add', '2×3', '|∂| 4.9'],
+    assert sorted(boxes) == sorted([['loss = sum', '60', '∂ 1'], ['mul', '2×3', '|∂| 2.45'], ['leaf', '2', '∂ 30'], ['relu', '2×3', '|∂| 4.9'], ['add', '2×3', '|∂| 4.9'],
                                     ['leaf', '3', '|∂| 6.93'], ['matmul', '2×3', '|∂| 4.9'], ['w', '4×3', '|∂| 13.9']])
     x = {box[0]: text.get_position()[0] for box, text in zip(boxes, ax.texts) if box[0] != 'leaf'}
-    assert x['loss'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
+    assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
     assert len(ax.patches) == 7                                                # an arrow for each link
 
 
