@@ -184,7 +184,7 @@ def test_another_tensor_in_data_does_not_change_the_gradient(f):
     for x, y in zip(ours, theirs): torch.testing.assert_close(x.grad, y.grad)
 
 
-@pytest.mark.parametrize('f', [lambda a, b: a * b, lambda a, b: b * a, lambda a, b: a / b, lambda a, b: b / a, lambda a, b: a**2, lambda a, b: a.log(), lambda a, b: a.max(), lambda a, b: a @ b, lambda a, b: b @ a])
+@pytest.mark.parametrize('f', [lambda a, b: a * b, lambda a, b: b * a, lambda a, b: a / b, lambda a, b: b / a, lambda a, b: torch.ones(2, 2) / a, lambda a, b: a**2, lambda a, b: a.log(), lambda a, b: a.max(), lambda a, b: a @ b, lambda a, b: b @ a])
 def test_a_value_that_is_needed_and_was_written_into_is_refused(f):
     a, b = Var(torch.ones(2, 2), True), Var(torch.ones(2, 2), True)
     out = f(a, b)
