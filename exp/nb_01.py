@@ -1,5 +1,5 @@
 # Generated from nbs/01_matmul.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. c9dff4e92f2bf8a4
+# Do not edit: change the notebook, then run notebook2script.py. 1493e7f2bd372ff5
 
 # %% nbs/01_matmul.ipynb export 1
 import gzip, math, os, struct, time, zlib
@@ -14,7 +14,7 @@ from exp.nb_00 import check_answer, test, test_eq
 # %% nbs/01_matmul.ipynb export 2
 IDX_TYPES = {0x08: 'u1', 0x09: 'i1', 0x0b: '>i2', 0x0c: '>i4', 0x0d: '>f4', 0x0e: '>f8'}
 
-def take(file, n):
+def read_up_to(file, n):
     "The next `n` bytes of `file`, or what there is of them: in pieces of a megabyte, since `n` is only a promise."
     taken = bytearray()
     while len(taken) < n and (piece := file.read(min(n - len(taken), 2**20))): taken += piece
@@ -26,14 +26,14 @@ def read_idx(path):
     with open(path, 'rb') as raw:
         file = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b'\x1f\x8b' else raw            # the mark of gzip
         try:
-            head = take(file, 4)
+            head = read_up_to(file, 4)
             if len(head) < 4 or head[:2] != b'\0\0' or head[2] not in IDX_TYPES:
                 raise ValueError(f'{path}: not an idx file: it begins with the bytes {head.hex(" ")!r}')
-            dtype, sizes, start = np.dtype(IDX_TYPES[head[2]]), take(file, 4*head[3]), 4 + 4*head[3]
+            dtype, sizes, start = np.dtype(IDX_TYPES[head[2]]), read_up_to(file, 4*head[3]), 4 + 4*head[3]
             if 4 + len(sizes) < start: raise ValueError(f'{path}: cut short: {4 + len(sizes)} bytes of a header of {start}')
             shape = struct.unpack(f'>{head[3]}I', sizes)
             promised = dtype.itemsize * math.prod(shape)
-            body = take(file, promised + 1)
+            body = read_up_to(file, promised + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as e: raise ValueError(f'{path}: damaged gzip: {e}') from None
     if len(body) != promised:
         found = 'bytes to spare' if len(body) > promised else f'{start + len(body)} bytes'

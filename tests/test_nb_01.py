@@ -147,7 +147,7 @@ def test_a_file_that_is_not_there_is_called_that(tmp_path):
 
 def test_a_disk_that_fails_is_not_called_a_damaged_gzip(tmp_path, monkeypatch):
     def fail(file, n): raise OSError('the disk fails')
-    monkeypatch.setattr(nb_01, 'take', fail)
+    monkeypatch.setattr(nb_01, 'read_up_to', fail)
     (tmp_path/'x').write_bytes(gzip.compress(GOOD))
     with pytest.raises(OSError, match='the disk fails'): read_idx(tmp_path/'x')
 

@@ -371,6 +371,17 @@ def test_memory_is_free_after_the_way_back():
     assert ghost() is None
 
 
+def test_a_gradient_is_let_go_when_it_has_been_passed_on():
+    v, seen = Var(1., True), []
+    def note(g):
+        seen.append(weakref.ref(new := g * 1))
+        return new
+    first = record('first', tensor(1.), (v, lambda g: seen.append(seen[0]()) or g))
+    third = record('third', tensor(1.), (record('second', tensor(1.), (first, lambda g: g * 1)), lambda g: g * 1))
+    record('root', tensor(1.), (third, note)).backward()
+    assert v.grad == 1 and seen[1] is None
+
+
 def test_without_grad_nothing_is_written_down_even_after_an_error():
     v = Var(1., True)
     with no_grad():

@@ -13,7 +13,7 @@ MUTANTS = [
     ("while len(taken) < n and (piece := file.read(min(n - len(taken), 2**20))): taken += piece", "taken += file.read(n)", 'a promise is as good as the bytes'),
     ("while len(taken) < n and (piece", "if len(taken) < n and (piece", 'one read brings all'),
     ("min(n - len(taken), 2**20)", "2**20", 'a piece too much does no harm'),
-    ("take(file, promised + 1)", "take(file, promised)", 'what was promised is enough: neither the checksum nor the end is seen'),
+    ("read_up_to(file, promised + 1)", "read_up_to(file, promised)", 'what was promised is enough: neither the checksum nor the end is seen'),
     ("{start + len(body)} bytes'", "{len(body)} bytes'", 'the header does not count'),
     ("math.isqrt(x.shape[1])", "28", 'every image has 28 rows'),
     ("pooch.retrieve(url, f'sha256:{sha256}', name", "pooch.retrieve(url, None, name",
