@@ -14,26 +14,34 @@ from exp.nb_00 import check_answer, test, test_eq
 
 # ---
 # IDX_TYPES
-# %% nbs/01_matmul.ipynb 26c20486
+# %% nbs/01_matmul.ipynb 3e733cc6
 IDX_TYPES = {0x08: 'u1', 0x09: 'i1', 0x0b: '>i2', 0x0c: '>i4', 0x0d: '>f4', 0x0e: '>f8'}
 
+def read_up_to(file, n):
+    "The next `n` bytes of `file`, or what there is of them: in pieces of a megabyte, since `n` is only a promise."
+    taken = bytearray()
+    while len(taken) < n and (piece := file.read(min(n - len(taken), 2**20))): taken += piece
+    return taken
+
 def read_idx(path):
-    """The array of an idx file, gzipped or not, as a tensor of the file's own type and shape.
-    Raises ValueError for a file that is not idx, is cut short or has bytes to spare."""
-    raw = Path(path).read_bytes()
-    if raw[:2] == b'\x1f\x8b':                                   # the mark of gzip
-        try: raw = gzip.decompress(raw)
-        except (EOFError, OSError, zlib.error) as e:
-            raise ValueError(f'{path}: damaged gzip: {e}') from None
-    if len(raw) < 4 or raw[:2] != b'\0\0' or raw[2] not in IDX_TYPES:
-        raise ValueError(f'{path}: not an idx file: it begins with the bytes {raw[:4].hex(" ")!r}')
-    dtype, start = np.dtype(IDX_TYPES[raw[2]]), 4 + 4*raw[3]
-    if len(raw) < start: raise ValueError(f'{path}: cut short: {len(raw)} bytes of a header of {start}')
-    shape = struct.unpack(f'>{raw[3]}I', raw[4:start])
-    end = start + dtype.itemsize * math.prod(shape)
-    if len(raw) != end: raise ValueError(f'{path}: {len(raw)} bytes, its header {shape} promises {end}')
-    array = np.frombuffer(raw, dtype, offset=start).reshape(shape)
-    return torch.from_numpy(array.astype(dtype.newbyteorder('=')))
+    """The array of an idx file, gzipped or not, as a tensor of the file's own type and shape; no more is unpacked than
+    its header promises. Raises ValueError for a file that is not idx, is cut short or has bytes to spare."""
+    with open(path, 'rb') as raw:
+        file = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b'\x1f\x8b' else raw            # the mark of gzip
+        try:
+            head = read_up_to(file, 4)
+            if len(head) < 4 or head[:2] != b'\0\0' or head[2] not in IDX_TYPES:
+                raise ValueError(f'{path}: not an idx file: it begins with the bytes {head.hex(" ")!r}')
+            dtype, sizes, start = np.dtype(IDX_TYPES[head[2]]), read_up_to(file, 4*head[3]), 4 + 4*head[3]
+            if 4 + len(sizes) < start: raise ValueError(f'{path}: cut short: {4 + len(sizes)} bytes of a header of {start}')
+            shape = struct.unpack(f'>{head[3]}I', sizes)
+            promised = dtype.itemsize * math.prod(shape)
+            body = read_up_to(file, promised + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as e: raise ValueError(f'{path}: damaged gzip: {e}') from None
+    if len(body) != promised:
+        found = 'bytes to spare' if len(body) > promised else f'{start + len(body)} bytes'
+        raise ValueError(f'{path}: {found}, its header {shape} promises {start + promised}')
+    return torch.from_numpy(np.frombuffer(body, dtype).astype(dtype.newbyteorder('='), copy=False).reshape(shape))
 
 # ---
 # show_images

@@ -3,159 +3,170 @@
 
 # ---
 #
-# %% nbs/03_autograd.ipynb 62b81ad6
+# %% nbs/03_autograd.ipynb 9e04cd56
 from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import deepcopy
+from numbers import Real
 import torch
 
 # ---
-# Tape
-# %% nbs/03_autograd.ipynb ef411264
-class Tape:
-    "Whether operations are written down; switched off by `no_grad`."
-    on = True
-
-@contextmanager
-def no_grad():
-    "Within it operations are not written down: `with no_grad(): ...`"
-    before, Tape.on = Tape.on, False
-    try: yield
-    finally: Tape.on = before
-
-def record(op, data, *links):
-    """The Var of a result of the operation `op`. Each of `links` is (parent, pull): `pull(g)` turns the
-    gradient `g` of the result into the parent's share of it, in the parent's shape."""
-    links = [(parent, pull) for parent, pull in links if parent.requires_grad] if Tape.on else []
-    var = Var(data, bool(links))
-    var.op, var.links = op, links
-    return var
+# Node
+# %% nbs/03_autograd.ipynb 08661428
+class Node:
+    """A tensor `data` of floating numbers (whole ones become float32) with what the tape knows of it: `op`, what made it,
+    and its `links`. One with `requires_grad` set gets its gradient in `grad`, of its own shape and dtype."""
+    __array_ufunc__ = None                                   # numpy leaves arithmetic with a Node to the Node
+    def __init__(self, data, requires_grad=False):
+        if isinstance(data, Node) or (data := torch.as_tensor(data)).requires_grad or data.is_complex():
+            raise TypeError('wanted real numbers of which no graph knows: detach() gives them')
+        self.data = data if data.is_floating_point() else data.float()
+        self.grad, self.op, self.links, self.marked = None, 'leaf', [], requires_grad
+    @property
+    def requires_grad(self): return self.marked or self.links != []
+    @requires_grad.setter
+    def requires_grad(self, mark):
+        if self.links != [] and not mark: raise RuntimeError(f'requires_grad: {self.op} was made of what requires it')
+        self.marked = mark
+    @classmethod
+    def __torch_function__(cls, f, types, args=(), kwargs=None):
+        raise TypeError(f'{f.__name__}: a function of PyTorch takes no {cls.__name__}, which has methods of its own')
+    shape = property(lambda self: self.data.shape)
+    def __repr__(self): return f'{type(self).__name__}({self.data!r}, {self.op})'
+    def __bool__(self): return bool(self.data)
+    def item(self): return self.data.item()
+    def detach(self): return self.data
 
 # ---
 # unbroadcast
-# %% nbs/03_autograd.ipynb b0970700
+# %% nbs/03_autograd.ipynb 5aabadba
 def unbroadcast(g, shape):
-    "Sums `g` over the axes along which a tensor of this `shape` was repeated by broadcasting."
+    "Sums `g` over the axes along which a tensor of this `shape` was repeated. ValueError if it cannot have been."
     if g.shape == shape: return g
-    g = g.sum(tuple(range(g.ndim - len(shape)))) if g.ndim > len(shape) else g
-    stretched = tuple(i for i, size in enumerate(shape) if size == 1 and g.shape[i] != 1)
-    return g.sum(stretched, keepdim=True) if stretched else g
+    first = g.ndim - len(shape)                              # the axes before it are new
+    if first < 0 or any(n not in (1, size) for n, size in zip(shape, g.shape[first:])):
+        raise ValueError(f'a gradient {tuple(g.shape)} for a value {tuple(shape)}')
+    repeated = [i for i in range(g.ndim) if i < first or shape[i - first] != g.shape[i]]
+    return g.sum(repeated, keepdim=True).reshape(shape)
 
 # ---
-# pair
-# %% nbs/03_autograd.ipynb 6a439455
+# recording
+# %% nbs/03_autograd.ipynb 1b023f03
+recording = ContextVar('recording', default=True)            # each thread has its own
+@contextmanager
+def no_grad():
+    "Within it this thread writes no operation down: `with no_grad(): ...`"
+    before = recording.set(False)
+    try: yield
+    finally: recording.reset(before)
+
+def record(op, data, *links):
+    """The Node of a result of the operation `op`, of the class of its first parent. Each of `links` is a parent, its rule,
+    and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
+    result = (type(links[0][0]) if links else Node)(data)
+    result.op, result.links = op, [link(*entry) for entry in links if entry[0].requires_grad and recording.get()]
+    return result
+
+def link(parent, rule, *kept):
+    "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
+    shape, dtype, versions = parent.shape, parent.data.dtype, [x._version for x in kept]
+    def pull(g):
+        if [x._version for x in kept] == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
+        raise RuntimeError('a value that the way back needs was changed in place')
+    return parent, pull
+
+# ---
+# as_node
+# %% nbs/03_autograd.ipynb e9cdbeeb
+def as_node(x, like):
+    "A Node, tensor, array or number as a Node; what is no tensor of floating numbers gets the dtype of the Node `like`."
+    if isinstance(x, Node): return x
+    floating = torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())
+    return type(like)(x if floating else torch.as_tensor(x, dtype=like.data.dtype))
+
 def pair(op, a, b):
-    "The Vars `a` and `b`, which may be a number or a tensor. ValueError unless their shapes broadcast."
-    if not isinstance(b, (Var, torch.Tensor)): b = torch.as_tensor(b, dtype=a.data.dtype)
-    b = b if isinstance(b, Var) else Var(b)
+    "The Nodes `a` and `b`, which may be a tensor or a number. ValueError unless their shapes broadcast."
+    b = as_node(b, a)
     try: torch.broadcast_shapes(a.shape, b.shape)
-    except RuntimeError:
-        raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
+    except RuntimeError: raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
     return a, b
 
-# ---
-# Arithmetic
-# %% nbs/03_autograd.ipynb fc1a05ab
-class Arithmetic:
-    "`+ - * / **` of Vars with Vars, tensors and numbers, which broadcast; a power is a number."
+class Arithmetic(Node):
+    "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
         a, b = pair('add', self, b)
-        return record('add', a.data + b.data,
-                      (a, lambda g: unbroadcast(g, a.shape)), (b, lambda g: unbroadcast(g, b.shape)))
-
+        return record('add', a.data + b.data, (a, lambda g: g), (b, lambda g: g))
     def __sub__(self, b):
         a, b = pair('sub', self, b)
-        return record('sub', a.data - b.data,
-                      (a, lambda g: unbroadcast(g, a.shape)), (b, lambda g: unbroadcast(-g, b.shape)))
-
+        return record('sub', a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
     def __mul__(self, b):
         a, b = pair('mul', self, b)
-        return record('mul', a.data * b.data, (a, lambda g: unbroadcast(g * b.data, a.shape)),
-                      (b, lambda g: unbroadcast(g * a.data, b.shape)))
-
+        return record('mul', a.data * b.data, (a, lambda g, y: g * y, b.data), (b, lambda g, x: g * x, a.data))
     def __truediv__(self, b):
         a, b = pair('div', self, b)
-        return record('div', a.data / b.data, (a, lambda g: unbroadcast(g / b.data, a.shape)),
-                      (b, lambda g: unbroadcast(-g * a.data / b.data**2, b.shape)))
-
+        def to_b(g, x, y): return -g * (x / y / y)
+        return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
-        if not isinstance(n, (int, float)): raise TypeError(f'pow: {n!r}, wanted a number')
-        def pull(g): return g * (n * self.data**(n - 1)) if n else torch.zeros_like(g)
-        return record('pow', self.data**n, (self, pull))
-
+        if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
+        def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)
+        return record('pow', self.data**n, (self, to_self, self.data))
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))
-    def __rsub__(self, b): return -self + b
-    def __rtruediv__(self, b): return self**-1 * b
+    def __rsub__(self, b): return as_node(b, self) - self
+    def __rtruediv__(self, b): return as_node(b, self) / self
+    def __rpow__(self, b): return as_node(b, self)**self
     __radd__, __rmul__ = __add__, __mul__
 
 # ---
 # Functions
-# %% nbs/03_autograd.ipynb e759259c
-class Functions:
-    "`log`, `exp`, `tanh` and `relu` of every number of a Var."
-    def log(self): return record('log', self.data.log(), (self, lambda g: g / self.data))
-    def exp(self):
-        out = self.data.exp()
-        return record('exp', out, (self, lambda g: g * out))
-
-    def tanh(self):
-        out = self.data.tanh()
-        return record('tanh', out, (self, lambda g: g * (1 - out**2)))
-
-    def relu(self):
-        out = self.data.clamp_min(0.)
-        return record('relu', out, (self, lambda g: g * out.sign()))
+# %% nbs/03_autograd.ipynb 4120f970
+class Functions(Node):
+    "`log`, `exp`, `tanh` and `relu` of every number of a Node."
+    def log(self): return record('log', self.data.log(), (self, lambda g, x: g / x, self.data))
+    def exp(self): return record('exp', y := self.data.exp(), (self, lambda g, y: g * y, y))
+    def tanh(self): return record('tanh', y := self.data.tanh(), (self, lambda g, y: g * (1 - y**2), y))
+    def relu(self): return record('relu', y := self.data.clamp_min(0.), (self, lambda g, y: g.masked_fill(y <= 0, 0), y))
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb e6814514
-class Reductions:
-    "`sum`, `mean` and `max` of a Var over `axis`, which is one number, or over everything (None)."
+# %% nbs/03_autograd.ipynb 52334a6e
+class Reductions(Node):
+    "`sum`, `mean` and `max` of a Node over `axis`: one, a tuple of them, or None for all; `keepdim` leaves them in as 1."
     def sum(self, axis=None, keepdim=False):
-        if isinstance(axis, (tuple, list)): raise TypeError(f'sum: axis {axis}, wanted one or None')
-        out = self.data.sum(axis, keepdim=keepdim)
-        return record('sum', out, (self, lambda g: self.widen(g, axis, keepdim).expand(self.shape)))
-
+        return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
     def mean(self, axis=None, keepdim=False):
-        total = self.sum(axis, keepdim)
-        return total / (self.data.numel() if axis is None else self.shape[axis])
-
+        out = self.data.mean(axis, keepdim=True)
+        n = self.data.numel() / max(1, out.numel())
+        return self.reduced('mean', out, axis, keepdim, lambda g: g / n)
     def max(self, axis=None, keepdim=False):
-        if isinstance(axis, (tuple, list)): raise TypeError(f'max: axis {axis}, wanted one or None')
-        out = self.data.amax(() if axis is None else axis, keepdim=keepdim)
-        largest = self.data == self.widen(out, axis, keepdim)
-        share = largest / largest.sum(axis, keepdim=True)
-        return record('max', out, (self, lambda g: self.widen(g, axis, keepdim) * share))
-
-    def widen(self, g, axis, keepdim):
-        "`g` with the reduced axis put back, so that it broadcasts against this Var."
-        return g if axis is None or keepdim else g.unsqueeze(axis)
+        out = self.data.amax(() if axis is None else axis, keepdim=True)
+        def share(g, x, top): return g * (x == top) / (x == top).sum(axis, keepdim=True)
+        return self.reduced('max', out, axis, keepdim, share, self.data, out)
+    def reduced(self, op, out, axis, keepdim, share, *kept):
+        "Records `out`, which still has the axes, as 1; `share(g, *kept)` is what each number gets of a `g` of that shape."
+        def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)
+        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))
 
 # ---
 # Matrices
-# %% nbs/03_autograd.ipynb 29ae2d82
-class Matrices:
-    "Matrix product, `reshape`, `transpose` and indexing of Vars."
+# %% nbs/03_autograd.ipynb 5282960f
+class Matrices(Node):
+    "Matrix product, `reshape`, `transpose`, `t` and indexing of Nodes."
     def __matmul__(self, b):
-        a, b = self, b if isinstance(b, Var) else Var(b)
+        a, b = self, as_node(b, self)
         if a.data.ndim != 2 or b.data.ndim != 2 or a.shape[1] != b.shape[0]:
-            shapes = f'shapes {tuple(a.shape)} and {tuple(b.shape)}'
-            raise ValueError(f'matmul: {shapes}, wanted (n, m) and (m, k)')
-        return record('matmul', a.data @ b.data,
-                      (a, lambda g: g @ b.data.t()), (b, lambda g: (g.t() @ a.data).t()))
-
-    def __rmatmul__(self, a): return Var(a) @ self
-    def t(self): return self.transpose(0, 1)
-
+            raise ValueError(f'matmul: shapes {tuple(a.shape)} and {tuple(b.shape)}, wanted (n, m) and (m, k)')
+        return record('matmul', a.data @ b.data, (a, lambda g, y: g @ y.t(), b.data), (b, lambda g, x: x.t() @ g, a.data))
+    def __rmatmul__(self, a): return as_node(a, self) @ self
+    def t(self): return record('t', self.data.t(), (self, lambda g: g.t()))
+    def transpose(self, i, j): return record('transpose', self.data.transpose(i, j), (self, lambda g: g.transpose(i, j)))
     def reshape(self, *shape):
-        return record('reshape', self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
-    def transpose(self, i, j):
-        return record('transpose', self.data.transpose(i, j), (self, lambda g: g.transpose(i, j)))
-
+        return record('reshape', self.data.reshape(*shape), (self, lambda g, before=self.shape: g.reshape(before)))
     def __getitem__(self, i):
-        def pull(g):
-            places = torch.arange(self.data.numel(), device=g.device).reshape(self.shape)[i]
-            flat = g.new_zeros(self.data.numel())
-            return flat.index_add(0, places.reshape(-1), g.reshape(-1)).reshape(self.shape)
-        return record('index', self.data[i], (self, pull))
+        out, i, shape = self.data[i], deepcopy(i), self.shape      # a copy: who asked may change the index later
+        def rule(g):
+            places = torch.arange(shape.numel(), device=g.device).reshape(shape)[i]
+            return g.new_zeros(shape.numel()).index_add(0, places.reshape(-1), g.reshape(-1)).reshape(shape)
+        return record('index', out, (self, rule))
 
 # ---
 # topological
@@ -173,92 +184,81 @@ def topological(root):
     return order[::-1]
 
 # ---
-# Var
-# %% nbs/03_autograd.ipynb 144c21cf
+# gradients
+# %% nbs/03_autograd.ipynb 4ac200b2
+def gradients(root, g):
+    "Yields each node below `root`, users first, with its gradient if that of `root` is `g`. RuntimeError if links are cut."
+    order, waiting = topological(root), {id(root): g}
+    spent = [node.op for node in order if node.links is None]
+    if spent: raise RuntimeError(f'{spent[0]} has been gone through, its links are cut: compute it anew')
+    for node in order:
+        g = waiting.pop(id(node))
+        for parent, pull in node.links:
+            share = pull(g)
+            waiting[id(parent)] = waiting[id(parent)] + share if id(parent) in waiting else share
+        yield node, g
+
 class Var(Arithmetic, Functions, Reductions, Matrices):
-    """A tensor `data` of floating numbers that remembers how it was made. `requires_grad` marks a leaf
-    that shall get a gradient: `backward` of a result adds it to `grad`, of the same shape and dtype."""
-    __array_ufunc__ = None                                # numpy leaves arithmetic with a Var to the Var
-
-    def __init__(self, data, requires_grad=False):
-        data = torch.as_tensor(data)
-        self.data = data if data.is_floating_point() else data.float()
-        self.requires_grad, self.grad, self.op, self.links = requires_grad, None, 'leaf', []
-
-    @property
-    def shape(self): return self.data.shape
-    def __repr__(self): return f'Var({self.data!r}, {self.op})'
-    def item(self): return self.data.item()
-    def detach(self): return self.data
-
+    "A Node with all the operations, and the way back."
     def backward(self, g=None):
-        """Adds to the `grad` of every leaf its share of `g`, the gradient of this value, which only a
-        scalar may leave out (it is 1). RuntimeError when nothing was recorded or part of the graph has
-        been gone through before, ValueError when `g` has another shape."""
+        """Adds to the `grad` of each node with `requires_grad` set its share of `g`, the gradient of this value (of one
+        number: 1), and cuts the links. ValueError or RuntimeError, and no `grad` has changed, if `g` or the graph is unfit."""
         if g is None and self.data.numel() != 1:
             raise RuntimeError(f'backward: shape {tuple(self.shape)} without a gradient, wanted a scalar')
-        g = torch.ones_like(self.data) if g is None else g
-        if g.shape != self.shape:
-            raise ValueError(f'backward: a gradient {tuple(g.shape)} for a value {tuple(self.shape)}')
+        g = torch.ones_like(self.data) if g is None else as_node(g, self).data.to(self.data.dtype)
+        if g.shape != self.shape: raise ValueError(f'backward: a gradient {tuple(g.shape)} for a value {tuple(self.shape)}')
         if not self.requires_grad: raise RuntimeError('backward: nothing here requires a gradient')
-        order, waiting = topological(self), {id(self): g}
-        used = [node.op for node in order if node.links is None]
-        if used: raise RuntimeError(f'backward: {used[0]} has been gone through, its links are cut')
-        for node in order: node.pass_on(waiting.pop(id(node)), waiting)
-
-    def pass_on(self, g, waiting):
-        "Hands `g`, all that has arrived, to the parents, and cuts the links; a leaf keeps it."
-        if self.op == 'leaf': self.grad = g.clone() if self.grad is None else self.grad + g
-        else:
-            for parent, pull in self.links:
-                share = pull(g).to(parent.data.dtype)
-                waiting[id(parent)] = waiting[id(parent)] + share if id(parent) in waiting else share
-            self.links = None
+        arrived = []
+        for node, g in gradients(self, g):
+            if node.marked: arrived.append((node, g))
+            if node.links: node.links = None                 # its memory is free before the next step begins
+        for node, g in arrived: node.grad = g.clone() if node.grad is None else node.grad + g
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 2901cad4
-def draw_graph(root, ax=None):
-    """Draws the graph of a Var that has not been gone through yet, the result on the right: operations
-    by name, leaves by shape. Returns the axes."""
+# %% nbs/03_autograd.ipynb 703e96d6
+def draw_graph(root, ax=None, **names):
+    """Draws the graph of a Var before `backward` cuts it, the result on the right; returns the axes. A box says what a node
+    is called in `names` or made by, its value (of many numbers: the shape), and its gradient (of many: the length)."""
     import matplotlib.pyplot as plt
     import networkx as nx
-    graph = nx.DiGraph()
-    for node in topological(root):
-        leaf, shape = node.op == 'leaf', '×'.join(map(str, node.shape)) or 'number'
-        box = {'boxstyle': 'round', 'fc': '#f4e0d0' if leaf else '#dde8f2', 'ec': 'none'}
-        graph.add_node(id(node), s=shape if leaf else node.op, bbox=box)
+    graph, called = nx.DiGraph(), {id(node): f'{name} = {node.op}' if node.links else name for name, node in names.items()}
+    for node, g in gradients(root, torch.ones_like(root.data)):
+        size = '×'.join(map(str, g.shape))
+        text = f'{node.item():.4g}\n∂ {g.item():.4g}' if g.numel() == 1 else f'{size}\n|∂| {g.norm():.3g}'
+        box = {'boxstyle': 'round', 'fc': '#dde8f2' if node.links else '#f4e0d0', 'ec': 'none'}
+        graph.add_node(id(node), s=f'{called.get(id(node), node.op)}\n{text}', bbox=box)
         graph.add_edges_from((id(node), id(parent)) for parent, _ in node.links)
-    columns = list(nx.topological_generations(graph))      # each column holds what those before it use
+    columns = list(nx.topological_generations(graph))        # each column holds what those before it use
     place = {node: (-i, -k) for i, column in enumerate(columns) for k, node in enumerate(column)}
-    ax = ax or plt.subplots(figsize=(1.35 * len(columns), .8 * max(map(len, columns)) + .2), dpi=70)[1]
-    nx.draw_networkx_edges(graph.reverse(), place, ax=ax, edge_color='#c05030', node_size=1400)
+    ax = ax or plt.subplots(figsize=(1.35 * len(columns), 1.1 * max(map(len, columns))), dpi=110)[1]
+    nx.draw_networkx_edges(graph.reverse(), place, ax=ax, edge_color='#c05030', node_size=2400)
     for node, (x, y) in place.items(): ax.text(x, y, ha='center', va='center', **graph.nodes[node])
-    ax.axis('off')
-    ax.margins(.08, .35)
+    ax.set(frame_on=False, xticks=[], yticks=[], xmargin=.08, ymargin=.35)
     return ax
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb 427ed1b9
+# %% nbs/03_autograd.ipynb cf2c85c1
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
-    """Compares the gradients of `f(*inputs)`, for tensors `inputs`, with central differences in float64.
-    Raises AssertionError that names input, place and both numbers."""
-    leaves = [Var(x.double().clone(memory_format=torch.contiguous_format), True) for x in inputs]
+    """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
+    float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
+    leaves = [Var(torch.as_tensor(x).double().clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
-    weights = torch.linspace(1, 2, out.data.numel(), dtype=torch.float64).reshape(out.shape)
-    (out * weights).sum().backward()
-    def value(xs): return (f(*map(Var, xs)).data * weights).sum()
+    if isinstance(out, tuple):
+        for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)
+        return
+    weights = torch.arange(2, out.data.numel() + 2).double().cos().reshape(out.shape)     # of both signs, none of them 1
+    if out.requires_grad: out.backward(weights)
+    def value(number, x):
+        number.fill_(x)                                      # it is a view: this moves one number of an input
+        with no_grad(): return f(*leaves).data * weights
     for k, leaf in enumerate(leaves):
         got = torch.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
-        for i in range(leaf.data.numel()):
-            moved = [x.data.clone() for x in leaves]
-            number = moved[k].view(-1)[i]            # a view: to write to it moves one number of input k
-            number += eps
-            above = value(moved)
-            number -= 2*eps
-            want, g = ((above - value(moved)) / (2*eps)).item(), got.reshape(-1)[i].item()
-            close = abs(g - want) <= tol * max(1, abs(want))
-            assert close, f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g}'
+        for i, (number, x, g) in enumerate(zip(leaf.data.view(-1), leaf.data.view(-1).tolist(), got.reshape(-1).tolist())):
+            above, below, _ = value(number, x + eps), value(number, x - eps), number.fill_(x)
+            want, limit = (above - below).sum().item() / (2*eps), 2**-48 * above.norm().item() / eps + 100*eps**2
+            error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g}'
+            assert abs(g - want) < tol * abs(want) + limit, error
 
 # ---

@@ -1,4 +1,4 @@
-import gzip, hashlib, os, struct, threading, time
+import gzip, hashlib, os, struct, threading, time, tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import numpy as np, pytest, torch
@@ -95,11 +95,14 @@ def test_any_number_of_dimensions_is_read_gzipped_or_not(tmp_path, shape, pack):
 
 
 GOOD = idx(np.arange(6, dtype='u1').reshape(2, 3), 8)
+LONG = gzip.compress(idx(np.frombuffer(BODY, 'u1'), 8))
 BAD = {'an empty file': (b'', 'not an idx file'), 'three bytes': (b'\0\0\x08', 'not an idx file'), 'a PNG': (b'\x89PNG\r\n', 'not an idx file'),
        'an unknown type': (b'\0\0\x07\x01\0\0\0\0', 'not an idx file'), 'a first byte that is not zero': (b'\x01' + GOOD[1:], 'not an idx file'),
        'half a header': (GOOD[:9], 'cut short: 9 bytes'),
-       'a byte missing': (GOOD[:-1], r'17 bytes, its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', '19 bytes'),
-       'half a gzip': (gzip.compress(GOOD)[:20], 'damaged gzip'), 'a gzip with a wrong byte': (gzip.compress(BODY)[:-6] + b'abcdef', 'damaged gzip')}
+       'a byte missing': (GOOD[:-1], r'17 bytes, its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', r'bytes to spare, its header \(2, 3\) promises 18'), 'a zipped byte to spare': (gzip.compress(GOOD + b'x'), 'bytes to spare'),
+       'a zipped byte missing': (gzip.compress(GOOD[:-1]), '17 bytes'), 'a table of four-byte numbers cut in one': (idx(np.zeros(3, '>i4'), 0x0c)[:-2], r'18 bytes, its header \(3,\) promises 20'),
+       'half a gzip': (gzip.compress(GOOD)[:20], 'damaged gzip'), 'a gzip without its checksum': (gzip.compress(GOOD)[:-8], 'damaged gzip'),
+       'a gzip with a wrong checksum': (gzip.compress(GOOD)[:-8] + bytes(8), 'damaged gzip: CRC check failed'), 'a gzip with a wrong end': (LONG[:-6] + b'abcdef', 'damaged gzip'), 'a gzip with a wrong byte': (LONG[:1000] + b'x' + LONG[1001:], 'damaged gzip')}
 
 
 @pytest.mark.parametrize('raw, message', BAD.values(), ids=BAD)
@@ -109,11 +112,52 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, raw, message):
     assert str(tmp_path/'file') in str(e.value)
 
 
+def peak(f, *args):
+    "The most bytes that Python held at once during `f(*args)`, and the ValueError it ended with."
+    tracemalloc.start()
+    with pytest.raises(ValueError) as e: f(*args)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most, str(e.value)
+
+
+def test_of_a_gzip_no_more_is_unpacked_than_the_header_promises(tmp_path):
+    (tmp_path/'bomb').write_bytes(gzip.compress(idx(np.zeros(5, 'u1'), 8)) + gzip.compress(bytes(2**20)) * 256)
+    most, text = peak(read_idx, tmp_path/'bomb')
+    assert text == f'{tmp_path/"bomb"}: bytes to spare, its header (5,) promises 13' and most < 2**24
+
+
+@pytest.mark.parametrize('pack', [bytes, gzip.compress])
+def test_a_promise_that_the_file_does_not_keep_costs_no_memory(tmp_path, pack):
+    (tmp_path/'x').write_bytes(pack(b'\0\0\x0e\x02' + b'\xff' * 8 + bytes(10)))
+    most, text = peak(read_idx, tmp_path/'x')
+    assert '22 bytes, its header (4294967295, 4294967295) promises' in text and most < 2**24
+
+
+def test_a_file_of_several_megabytes_is_read_whole(tmp_path):
+    array = np.arange(700_001, dtype='>i4')
+    for pack in (bytes, gzip.compress):
+        (tmp_path/'x').write_bytes(pack(idx(array, 0x0c)))
+        assert torch.equal(read_idx(tmp_path/'x'), torch.arange(700_001, dtype=torch.int32))
+
+
+def test_a_file_that_is_not_there_is_called_that(tmp_path):
+    with pytest.raises(FileNotFoundError): read_idx(tmp_path/'x')
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_gzip(tmp_path, monkeypatch):
+    def fail(file, n): raise OSError('the disk fails')
+    monkeypatch.setattr(nb_01, 'read_up_to', fail)
+    (tmp_path/'x').write_bytes(gzip.compress(GOOD))
+    with pytest.raises(OSError, match='the disk fails'): read_idx(tmp_path/'x')
+
+
 def test_what_is_read_can_be_written_to(tmp_path):
-    (tmp_path/'x').write_bytes(GOOD)
-    x = read_idx(tmp_path/'x')
-    x += 1
-    assert x.sum() == 21
+    for kind, dtype in ((8, 'u1'), (0x0c, '>i4')):
+        (tmp_path/'x').write_bytes(idx(np.arange(6, dtype=dtype), kind))
+        x = read_idx(tmp_path/'x')
+        x += 1
+        assert x.sum() == 21
 
 
 @pytest.mark.parametrize('name, shape, raw_sha', [

@@ -3,7 +3,7 @@ import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
 from exp import nb_02
-from exp.nb_01 import MNIST, data_file, timed
+from exp.nb_01 import MNIST, data_file, read_idx, timed
 from exp.nb_02 import Lin, Model, Module, Mse, Relu, get_data, kaiming_init, lin, mse, normalize, relu, test_near_zero
 
 
@@ -23,6 +23,18 @@ def test_near_zero_looks_at_every_number_and_at_both_signs(x, passes):
 def test_near_zero_takes_a_plain_number_and_another_tolerance():
     test_near_zero(.5, tol=.6)
     with pytest.raises(AssertionError): test_near_zero(.5, tol=.4)
+
+
+def test_near_zero_is_nearer_than_the_tolerance():
+    with pytest.raises(AssertionError): test_near_zero(tensor([0., -.5]), tol=.5)
+
+
+@pytest.mark.parametrize('f, inputs', [(normalize, (tensor([1., -2.]), tensor(3.), tensor(2.))), (relu, (tensor([1., -2.]),)), (test_near_zero, (tensor([1e-4, -1e-4]),)),
+                                       (mse, (tensor([[1.], [5.]]), tensor([[2.], [2.]]))), (lin, (torch.ones(2, 3), torch.ones(3, 1), torch.ones(1)))])
+def test_a_function_changes_none_of_its_inputs(f, inputs):
+    before = [x.clone() for x in inputs]
+    f(*inputs)
+    assert all(map(torch.equal, before, inputs))
 
 
 # ---- weights
@@ -49,6 +61,19 @@ def test_kaimings_weights_are_those_of_pytorch_turned_round():
     assert abs(ours.std() / theirs.std() - 1) < .03
 
 
+def test_each_layer_gets_weights_of_its_own_from_torchs_generator():
+    torch.manual_seed(3)
+    a, b = kaiming_init(20, 30), kaiming_init(20, 30)
+    torch.manual_seed(3)
+    again = kaiming_init(20, 30)
+    assert torch.equal(a, again) and not torch.equal(a, b) and abs((a * b).mean() / a.var()) < .2
+    assert torch.equal(a, torch.randn(20, 30, generator=torch.Generator().manual_seed(3)) * math.sqrt(2/20))
+
+
+def test_weights_are_plain_tensors_of_any_size():
+    assert kaiming_init(1, 1).shape == (1, 1) and kaiming_init(3, 0).shape == (3, 0) and not kaiming_init(2, 2).requires_grad
+
+
 # ---- functions
 
 def test_lin_by_hand():
@@ -59,6 +84,13 @@ def test_relu_by_hand_and_by_its_laws():
     x = tensor([-2., -0., 0., 3.])
     assert relu(x).tolist() == [0, 0, 0, 3]
     assert torch.equal(relu(relu(x)), relu(x)) and torch.equal(relu(x) - relu(-x), x)
+
+
+def test_what_is_no_number_or_infinite_is_not_hidden():
+    nan, inf = float('nan'), float('inf')
+    assert relu(tensor([nan, inf, -inf, 1e30]))[0].isnan() and relu(tensor([inf, -inf, 1e30])).tolist() == [inf, 0, tensor(1e30).item()]
+    assert mse(tensor([nan, 0.]), torch.zeros(2)).isnan() and mse(tensor([inf, 0.]), torch.zeros(2)) == inf
+    assert lin(tensor([[nan]]), tensor([[0.]]), tensor([1.])).isnan() and normalize(tensor(1.), 0., 0.) == inf
 
 
 def test_mse_by_hand():
@@ -76,6 +108,15 @@ def test_the_gradient_of_relu_at_zero_is_zero():
     layer = Relu()
     layer(tensor([-1., 0, 1]))
     assert layer.backward(torch.ones(3)).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize('layer, inputs, g', [(Relu(), (tensor([-1., 0, 2]),), tensor([1., 2, 3])), (Mse(), (torch.ones(2, 1), torch.zeros(2, 1)), tensor(3.)),
+                                              (Lin(torch.ones(3, 2), torch.ones(2)), (torch.ones(4, 3),), torch.ones(4, 2))])
+def test_a_layer_changes_neither_its_input_nor_the_gradient_it_is_given(layer, inputs, g):
+    before = [x.clone() for x in (g, *inputs)]
+    layer(*inputs)
+    first, again = layer.backward(g), layer.backward(g)
+    assert all(map(torch.equal, before, (g, *inputs))) and torch.equal(first, again)
 
 
 # ---- layers
@@ -117,6 +158,30 @@ def test_a_second_backward_pass_replaces_gradients_and_does_not_add_to_them():
         net(x, y)
         net.backward()
     check(net, theirs, x, y)
+
+
+def test_gradients_that_somebody_keeps_do_not_change():
+    net, _, x, y = make()
+    net(x, y), net.backward()
+    kept = [p.grad for p in net.parameters()]
+    before = [g.clone() for g in kept]
+    net(x + 1, y), net.backward()
+    assert all(map(torch.equal, kept, before)) and not any(map(torch.equal, kept, [p.grad for p in net.parameters()]))
+
+
+@pytest.mark.parametrize('n, m, nh', [(1, 1, 1), (1, 5, 1), (6, 1, 4), (1, 3, 2)])
+def test_sizes_of_one_keep_all_their_axes(n, m, nh):
+    net, theirs, x, y = make(n=n, m=m, nh=nh)
+    net(x, y)
+    torch.testing.assert_close(net.backward(), check(net, theirs, x, y))
+
+
+def test_a_call_that_fails_does_not_disturb_the_next():
+    net, theirs, x, y = make()
+    for bad in ((x[:, :3], y), (x, y[:2])):
+        with pytest.raises((RuntimeError, ValueError)): net(*bad)
+    net(x, y)
+    torch.testing.assert_close(net.backward(), check(net, theirs, x, y))
 
 
 def test_gradients_are_those_of_the_last_call():
@@ -320,6 +385,12 @@ def test_the_data_are_50000_and_10000_rows_of_pixels_and_class_numbers(data):
 def test_pixels_are_fractions_of_256(data):
     x = torch.cat([data[0], data[2]])
     assert x.min() == 0 and x.max() == 255/256 and (x * 256 == (x * 256).round()).all()
+
+
+def test_every_row_is_an_image_of_the_file_line_after_line(data):
+    images = read_idx(data_file(MNIST, 'train-images-idx3-ubyte.gz'))
+    for x, i in ((data[0][0], 0), (data[0][-1], 49_999), (data[2][0], 50_000), (data[2][-1], 59_999)):
+        assert torch.equal(x.reshape(28, 28) * 256, images[i].float())
 
 
 def test_the_statistics_of_the_training_set_are_the_classic_ones(data):

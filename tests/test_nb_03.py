@@ -1,11 +1,11 @@
-import gc, math, weakref
+import gc, math, threading, weakref
 import numpy as np
 import pytest, torch
 from torch import tensor
 from torch.nn import functional as F
 from exp.nb_01 import timed
 from exp.nb_02 import get_data, kaiming_init, normalize
-from exp.nb_03 import Tape, Var, draw_graph, gradcheck, no_grad, record, topological, unbroadcast
+from exp.nb_03 import Arithmetic, Node, Var, draw_graph, gradcheck, gradients, no_grad, record, recording, topological, unbroadcast
 
 
 def grads(f, *numbers):
@@ -38,10 +38,49 @@ def test_ties_share_the_gradient_of_the_maximum():
     assert v.grad.tolist() == [[2, 2, 0], [0, 3, 3]]
 
 
+def test_ties_are_shared_in_the_precision_of_the_values():
+    v = Var(tensor([2., 5., 5., 5.], dtype=torch.float64), True)
+    (v.max() * 1e60).backward()
+    assert v.grad.tolist() == [0, 1e60/3, 1e60/3, 1e60/3]
+
+
+NAN, INF, FULL = math.nan, math.inf, torch.finfo(torch.float32).max
+ODD = tensor([NAN, INF, -INF, 0., -0., 1., -1., 1e-30, -1e30, FULL])
+
+
+@pytest.mark.parametrize('f', [torch.relu, torch.exp, torch.log, torch.tanh, lambda a: a**0, lambda a: a**2, lambda a: a**.5, lambda a: a**-1, lambda a: a**3])
+@pytest.mark.parametrize('shift', range(4))
+def test_odd_numbers_pass_as_in_pytorch_on_both_ways(f, shift):
+    g, leaf, v = ODD.roll(shift), ODD.clone().requires_grad_(), Var(ODD, True)
+    ours, theirs = getattr(v, f.__name__)() if f.__name__ != '<lambda>' else f(v), f(leaf)
+    ours.backward(g), theirs.backward(g)
+    torch.testing.assert_close(ours.data, theirs.detach(), equal_nan=True)
+    torch.testing.assert_close(v.grad, leaf.grad, equal_nan=True)
+
+
+@pytest.mark.parametrize('f', [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b])
+@pytest.mark.parametrize('shift', range(len(ODD)))
+def test_odd_numbers_meet_as_in_pytorch(f, shift):
+    for g in (torch.ones(len(ODD)), ODD.roll(3)):
+        ours, theirs = [Var(x, True) for x in (ODD, ODD.roll(shift))], [x.clone().requires_grad_() for x in (ODD, ODD.roll(shift))]
+        f(*ours).backward(g), f(*theirs).backward(g)
+        for a, b in zip(ours, theirs): torch.testing.assert_close(a.grad, b.grad, equal_nan=True)
+
+
 def test_relu_passes_nothing_at_zero():
     v = Var([-1., 0., 2.], True)
     v.relu().sum().backward()
     assert v.grad.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize('a, b, want', [(1e25, 1e25, (1e-25, -1e-25)), (1e-25, 1e-25, (1e25, -1e25)), (1e-30, 1e8, (1e-8, 0.)), (3e38, 1e20, (1e-20, -.03))])
+def test_a_quotient_has_every_slope_that_float32_can_hold(a, b, want):
+    assert grads(lambda a, b: a / b, a, b) == pytest.approx(want, rel=1e-6)
+    assert grads(lambda b: tensor(a) / b, b) == pytest.approx(want[1:], rel=1e-6)
+
+
+def test_a_number_is_divided_without_a_detour_over_one_by_it():
+    assert (1e-30 / Var(1e-39, True)).item() == pytest.approx(1e9, rel=1e-6) and (0 / Var(1e-40)).item() == 0
 
 
 def test_a_power_of_zero_is_flat_even_at_zero():
@@ -79,6 +118,42 @@ def test_the_gradient_has_the_dtype_of_its_leaf():
     assert v.grad.dtype == torch.float32 and v.grad.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize('left', [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize('right', [torch.float16, torch.float32, torch.float64, torch.int64, torch.bool])
+@pytest.mark.parametrize('shapes', [((3,), (3,)), ((), (3,)), ((2, 3), ())])
+def test_types_meet_as_in_pytorch(left, right, shapes):
+    a, b = torch.full(shapes[0], 3., dtype=left), torch.full(shapes[1], 16_777_217 if right is torch.int64 and left is torch.float64 else 1).to(right)
+    v, leaf = Var(a, True), a.clone().requires_grad_()
+    for f in (lambda a: a * b, lambda a: b + a, lambda a: a / b):
+        v.grad = leaf.grad = None
+        ours, theirs = f(v), f(leaf)
+        ours.sum().backward(), theirs.sum().backward()
+        torch.testing.assert_close(ours.data, theirs.detach())
+        torch.testing.assert_close(v.grad, leaf.grad)
+
+
+@pytest.mark.parametrize('f, theirs', [
+    (lambda a: a.sum(0), None), (lambda a: a.sum(-1, keepdim=True), None), (lambda a: a.mean(0), None), (lambda a: a.mean(-1, True), None),
+    (lambda a: a.max(0), lambda a: a.amax(0)), (lambda a: a.max(-1), lambda a: a.amax(-1)), (lambda a: a.max(), None), (lambda a: a.sum(()), None),
+    (lambda a: a.t(), None), (lambda a: a.transpose(0, -1), None), (lambda a: a.reshape(1, 1), None), (lambda a: a[None], None), (lambda a: a[...], None)])
+def test_a_value_without_axes_is_treated_as_pytorch_does(f, theirs):
+    v, leaf = Var(3., True), tensor(3., requires_grad=True)
+    ours, want = f(v), (theirs or f)(leaf)
+    assert ours.shape == want.shape and ours.data.reshape(()) == 3
+    ours.backward(torch.full(want.shape, 5.))
+    assert v.grad.shape == () and v.grad == 5
+
+
+@pytest.mark.parametrize('f, text', [(lambda a: a.sum(1), 'Dimension out of range'), (lambda a: a.mean(-2), 'Dimension out of range'), (lambda a: a.max(1), 'Dimension out of range'),
+                                     (lambda a: a.transpose(0, 1), 'Dimension out of range'), (lambda a: a[0], 'invalid index of a 0-dim tensor')])
+def test_an_axis_that_does_not_exist_is_named(f, text):
+    with pytest.raises(IndexError, match=text): f(Var(3., True))
+
+
+def test_a_cube_has_no_t():
+    with pytest.raises(RuntimeError, match=r't\(\) expects a tensor with <= 2 dimensions'): Var(torch.zeros(2, 3, 4)).t()
+
+
 # ---- broadcasting
 
 @pytest.mark.parametrize('shape', [(3,), (1, 3), (5, 1), (1, 1), (1,), (), (5, 3)])
@@ -87,6 +162,60 @@ def test_unbroadcast_sums_over_what_was_repeated(shape):
     g = torch.randn(5, 3)
     want, = torch.autograd.grad(x.expand(5, 3), x, g)
     torch.testing.assert_close(unbroadcast(g, x.shape), want)
+
+
+@pytest.mark.parametrize('g, shape', [((3, 4), (4, 3)), ((), (3,)), ((3,), (1, 3)), ((2, 3), (2,))])
+def test_a_rule_with_the_wrong_shape_is_refused_before_any_gradient_is_kept(g, shape):
+    v, w = Var(torch.zeros(shape), True), Var(1., True)
+    with pytest.raises(ValueError) as e: record('op', tensor(1.), (w, lambda g: g), (v, lambda _: torch.zeros(g))).backward()
+    assert str(e.value) == f'a gradient {g} for a value {shape}' and v.grad is None and w.grad is None
+
+
+# ---- what a rule needs is what was there
+
+@pytest.mark.parametrize('f', [lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**3 - b, lambda a, b: a.log() + b.exp(), lambda a, b: a.tanh() * b.relu(),
+                               lambda a, b: a.t() @ b, lambda a, b: a.reshape(3, 2) - b.t(), lambda a, b: a.sum(1) / b.mean(1), lambda a, b: a[[1, 1]] + b[0]])
+def test_another_tensor_in_data_does_not_change_the_gradient(f):
+    a, b = torch.rand(2, 3) + .5, torch.rand(2, 3) + .5
+    ours, theirs = [Var(a, True), Var(b, True)], [a.clone().requires_grad_(), b.clone().requires_grad_()]
+    out = f(*ours)
+    ours[0].data, ours[1].data = torch.zeros(5, dtype=torch.float64), torch.full((1,), 7.)
+    out.backward(torch.ones(out.shape)), f(*theirs).sum().backward()
+    for x, y in zip(ours, theirs): torch.testing.assert_close(x.grad, y.grad)
+
+
+@pytest.mark.parametrize('f', [lambda a, b: a * b, lambda a, b: b * a, lambda a, b: a / b, lambda a, b: b / a, lambda a, b: torch.ones(2, 2) / a, lambda a, b: a**2, lambda a, b: a.log(), lambda a, b: a.max(), lambda a, b: a @ b, lambda a, b: b @ a])
+def test_a_value_that_is_needed_and_was_written_into_is_refused(f):
+    a, b = Var(torch.ones(2, 2), True), Var(torch.ones(2, 2), True)
+    out = f(a, b)
+    a.data.add_(1)
+    with pytest.raises(RuntimeError, match='a value that the way back needs was changed in place'): out.backward(torch.ones(out.shape))
+    assert a.grad is None and b.grad is None
+
+
+@pytest.mark.parametrize('f', [Var.exp, Var.tanh, Var.relu])
+def test_a_result_that_is_needed_and_was_written_into_is_refused(f):
+    v = Var([1., 2.], True)
+    out = f(v)
+    out.data.zero_()
+    with pytest.raises(RuntimeError, match='changed in place'): out.backward(torch.ones(2))
+
+
+@pytest.mark.parametrize('f, want', [(lambda a: a + 1, 1), (lambda a: 2 - a, -1), (lambda a: a * 3, 3), (lambda a: a / 4, .25), (lambda a: a.sum(), 1), (lambda a: a.mean(), .5), (lambda a: a.t(), 1), (lambda a: a[0], 1)])
+def test_a_value_that_no_rule_needs_may_be_written_into(f, want):
+    v = Var([1., 1.], True)
+    out = f(v)
+    v.data.zero_(), out.data.zero_()
+    out.backward(torch.ones(out.shape))
+    assert v.grad[0] == want
+
+
+def test_an_index_that_changes_later_does_not_change_the_gradient():
+    v, index, mask = Var([1., 2., 3.], True), tensor([0, 0]), tensor([True, False, False])
+    out = v[index].sum() + v[mask].sum() + v[index, ].sum()
+    index[0], mask[2] = 2, True
+    out.backward()
+    assert v.grad.tolist() == [5, 0, 0]
 
 
 # ---- the way back
@@ -99,6 +228,21 @@ def test_gradients_add_up_until_they_are_forgotten():
     v.grad = None
     (v * 3).backward()
     assert v.grad.item() == 3
+
+
+def test_a_gradient_that_somebody_keeps_does_not_change():
+    v = Var([2., 3.], True)
+    (v * 3).sum().backward()
+    kept = v.grad
+    (v * 4).sum().backward()
+    assert kept.tolist() == [3, 3] and v.grad.tolist() == [7, 7] and v.grad is not kept
+
+
+def test_gradients_of_two_leaves_do_not_share_their_numbers():
+    a, b = Var([1., 2.], True), Var([1., 2.], True)
+    (a + b).sum().backward()
+    a.grad.add_(5)
+    assert b.grad.tolist() == [1, 1]
 
 
 def test_only_what_requires_a_gradient_gets_one():
@@ -114,6 +258,39 @@ def test_the_gradient_of_data_is_never_computed():
     w = Var(1., True)
     record('op', tensor(1.), (Var(2.), pull), (w, lambda g: g)).backward()
     assert w.grad == 1
+
+
+def test_a_result_that_is_marked_gets_its_gradient_and_passes_it_on():
+    v, other = Var([2., 3.], True), Var([1., 1.])
+    twice, plain = v * 2, other * 2
+    twice.requires_grad = plain.requires_grad = True
+    (twice * plain).sum().backward()
+    assert (twice.grad.tolist(), plain.grad.tolist(), v.grad.tolist(), other.grad) == ([2, 2], [4, 6], [4, 4], None)
+
+
+def test_a_root_that_is_marked_keeps_the_gradient_it_was_given():
+    v = Var(2., True)
+    out = v * 3
+    out.requires_grad = True
+    out.backward(tensor(5.))
+    assert out.grad == 5 and v.grad == 15
+
+
+def test_a_mark_can_be_taken_from_a_leaf_and_not_from_a_result():
+    v, w = Var(2., True), Var(3., True)
+    out = v * w
+    with pytest.raises(RuntimeError, match='requires_grad: mul was made of what requires it'): out.requires_grad = False
+    v.requires_grad = False
+    out.backward()
+    assert v.grad is None and w.grad == 2 and not (v * 2).requires_grad
+
+
+def test_what_was_made_without_grad_is_a_leaf_that_can_be_marked():
+    with no_grad(): v = Var(2., True) * 3
+    assert not v.requires_grad
+    v.requires_grad = True
+    (v * v).backward()
+    assert v.grad == 12
 
 
 def test_a_chain_of_10000_operations_works_and_can_be_thrown_away():
@@ -144,6 +321,32 @@ def test_every_node_comes_after_all_its_users():
     assert all(place[id(node)] < place[id(parent)] for node in order for parent, _ in node.links)
 
 
+def test_gradients_says_what_arrives_at_each_node_and_cuts_nothing():
+    a, b = Var(2., True), Var(3., True)
+    out = (a + b) * b
+    for _ in range(2): assert [(node.op, g.item()) for node, g in gradients(out, tensor(1.))] == [('mul', 1), ('add', 3), ('leaf', 3), ('leaf', 8)]
+    assert a.grad is None and b.grad is None
+    out.backward()
+    assert (a.grad, b.grad) == (3, 8)
+
+
+def test_a_rule_that_fails_leaves_every_grad_as_it_was():
+    def fail(g): raise KeyError('no rule')
+    v, w = Var(1., True), Var(2., True)
+    v.grad = tensor(4.)
+    with pytest.raises(KeyError): record('op', tensor(1.), (w, lambda g: g), (v * 2, fail), (v, lambda g: g)).backward()
+    assert v.grad == 4 and w.grad is None
+    (v * w).backward()
+    assert v.grad == 6 and w.grad == 1
+
+
+@pytest.mark.parametrize('g', [5., 5, np.float32(5), np.array(5), tensor(5), tensor(5., dtype=torch.float64), Var(5.)])
+def test_a_number_may_start_the_way_back_from_a_number(g):
+    v = Var(2., True)
+    (v * 3).backward(g)
+    assert v.grad == 15 and v.grad.dtype == torch.float32
+
+
 def test_a_gradient_of_its_own_starts_from_there():
     v = Var([1., 2., 3.], True)
     (v * 2).backward(tensor([1., 10., 100.]))
@@ -168,14 +371,39 @@ def test_memory_is_free_after_the_way_back():
     assert ghost() is None
 
 
+def test_a_gradient_is_let_go_when_it_has_been_passed_on():
+    v, seen = Var(1., True), []
+    def note(g):
+        seen.append(weakref.ref(new := g * 1))
+        return new
+    first = record('first', tensor(1.), (v, lambda g: seen.append(seen[0]()) or g))
+    third = record('third', tensor(1.), (record('second', tensor(1.), (first, lambda g: g * 1)), lambda g: g * 1))
+    record('root', tensor(1.), (third, note)).backward()
+    assert v.grad == 1 and seen[1] is None
+
+
 def test_without_grad_nothing_is_written_down_even_after_an_error():
     v = Var(1., True)
     with no_grad():
         assert not (v * 2).requires_grad and (v * 2).links == []
         with no_grad(): pass
-        assert not Tape.on
+        assert not recording.get()
     with pytest.raises(KeyError), no_grad(): raise KeyError
-    assert Tape.on and (v * 2).requires_grad
+    assert recording.get() and (v * 2).requires_grad
+
+
+def test_without_grad_is_a_matter_of_one_thread():
+    v, seen, inside, done = Var(1., True), [], threading.Event(), threading.Event()
+    def other():
+        seen.append((v * 2).requires_grad)
+        with no_grad(): inside.set(), done.wait(60)
+    with no_grad():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert inside.wait(60) and not (v * 2).requires_grad
+    seen.append((v * 2).requires_grad)
+    done.set(), thread.join(60)
+    assert seen == [True, True]
 
 
 # ---- the seed's model
@@ -231,15 +459,35 @@ def test_shapes_that_do_not_fit_are_named(f, text):
     assert str(e.value) == text
 
 
-@pytest.mark.parametrize('reduce, text', [(Var.sum, 'sum'), (Var.mean, 'sum'), (Var.max, 'max')])
-@pytest.mark.parametrize('axis', [(0, 1), [0, 1]])
-def test_an_axis_must_be_one_number(reduce, text, axis):
-    with pytest.raises(TypeError) as e: reduce(Var(torch.zeros(2, 3), True), axis)
-    assert str(e.value) == f'{text}: axis {axis}, wanted one or None'
+@pytest.mark.parametrize('f, text', [
+    (lambda v: v**Var(2.), 'pow: the exponent is a Var, wanted a number'), (lambda v: v**tensor(2.), 'pow: the exponent is a Tensor, wanted a number'),
+    (lambda v: 2**v, 'pow: the exponent is a Var, wanted a number'), (lambda v: tensor(2.)**v, 'pow: the exponent is a Var, wanted a number'),
+    (torch.exp, 'exp: a function of PyTorch takes no Var, which has methods of its own'), (lambda v: torch.add(tensor(1.), v), 'add: a function of PyTorch takes no Var, which has methods of its own'),
+    (F.relu, 'relu: a function of PyTorch takes no Var, which has methods of its own'), (lambda v: torch.stack([v, v]), 'stack: a function of PyTorch takes no Var, which has methods of its own'),
+    (np.exp, "operand 'Var' does not support ufuncs (__array_ufunc__=None)"), (lambda v: v + None, 'must be real number, not NoneType'), (lambda v: v * 1j, 'must be real number, not complex'),
+    (Var, 'wanted real numbers of which no graph knows: detach() gives them'), (lambda v: v * tensor(1j), 'wanted real numbers of which no graph knows: detach() gives them'),
+    (lambda v: v + torch.ones(1, requires_grad=True), 'wanted real numbers of which no graph knows: detach() gives them')])
+def test_what_a_var_cannot_do_is_refused_in_a_sentence(f, text):
+    with pytest.raises(TypeError) as e: f(Var(3., True))
+    assert str(e.value) == text
 
 
-def test_a_power_must_be_a_number():
-    with pytest.raises(TypeError, match='pow: .*wanted a number'): Var(1., True)**Var(2.)
+@pytest.mark.parametrize('n', [2, 2., True + 1, np.int64(2), np.uint8(2), np.float32(2)])
+def test_the_exponent_may_be_any_kind_of_number(n):
+    v = Var([3., -4.], True)
+    (v**n).sum().backward()
+    assert v.grad.tolist() == [6, -8]
+
+
+def test_a_var_is_true_when_its_number_is():
+    assert not Var(0.) and Var(.5) and not Var([0.])
+    with pytest.raises(RuntimeError, match='more than one value is ambiguous'): bool(Var([0., 1.]))
+
+
+def test_results_are_of_the_class_of_their_first_parent():
+    class Mine(Var): pass
+    assert [type(x) for x in (Mine(1.) + 1, 1 - Mine(1.), Mine([[1.]]) @ torch.ones(1, 1), Mine([1.])[0], Arithmetic(2.)**2)] == [Mine] * 4 + [Arithmetic]
+    assert type(record('op', tensor(1.))) is Node
 
 
 def test_backward_from_several_numbers_wants_a_gradient_and_of_their_shape():
@@ -257,6 +505,17 @@ def test_a_second_way_back_through_a_freed_graph_is_refused_before_anything_chan
     for spent in (first, second):
         with pytest.raises(RuntimeError, match='(mul|add) has been gone through, its links are cut'): spent.backward()
     assert v.grad == 6 and w.grad is None
+
+
+def test_what_is_made_of_a_spent_value_is_refused_and_not_left_out():
+    v, w = Var(1., True), Var(2., True)
+    shared = v * 3
+    shared.backward()
+    for out in (shared + w, w * shared, shared[None].sum(), -shared):
+        assert out.requires_grad
+        with pytest.raises(RuntimeError, match='mul has been gone through, its links are cut: compute it anew'): out.backward()
+    assert w.grad is None and v.grad == 3
+    with no_grad(): assert (shared + w).links == []
 
 
 def test_backward_where_nothing_requires_a_gradient_is_refused():
@@ -297,18 +556,64 @@ def test_gradcheck_takes_inputs_that_are_views():
     gradcheck(lambda a, b: a * b, x.t(), x[:3, :1].expand(3, 4))
 
 
+def test_gradcheck_takes_numbers_empty_tensors_constants_and_every_shape_of_result():
+    gradcheck(lambda a: a * a, 3.)
+    gradcheck(lambda a: a * 2, torch.zeros(0, 3))
+    gradcheck(lambda a: Var(1.), torch.ones(2))
+    gradcheck(lambda a, b: (a @ b, a.sum(), b[None], b.max(0)), torch.randn(2, 3), torch.randn(3, 4))
+    for power in (1, 2, 3, 4, 5): gradcheck(lambda a: (3 * a)**power, torch.zeros(2))
+    for scale in (1e-12, 1e-6, 1e4): gradcheck(lambda a: (a * scale)**2 * scale, torch.randn(3))
+
+
+def test_gradcheck_looks_at_every_result_of_a_tuple():
+    def wrong(a): return record('double', a.data * 2, (a, lambda g: g))
+    for f in (lambda a: (wrong(a), a), lambda a: (a, a, wrong(a))):
+        with pytest.raises(AssertionError, match='input 0, place 0'): gradcheck(f, torch.ones(2))
+
+
 def test_gradcheck_notices_a_gradient_that_is_missing():
     def half(a, b): return record('mul', a.data * b.data, (a, lambda g: g * b.data))
     with pytest.raises(AssertionError, match='input 1, place 0: got 0, differences give'): gradcheck(half, torch.ones(2), torch.ones(2))
 
 
+def rule(f, pull): return lambda a: record('op', f(a.data), *([(a, pull, a.data)] if pull else []))
+
+
+@pytest.mark.parametrize('f, place', [
+    (rule(torch.sum, lambda g, x: torch.ones_like(x)), 0), (rule(lambda x: x[0] * 2, lambda g, x: tensor([2., 0., 0.]).double()), 0), (rule(torch.sin, None), 0),
+    (rule(torch.sin, lambda g, x: g.abs() * x.cos()), 0), (rule(torch.neg, lambda g, x: -g.abs()), 0), (rule(torch.neg, lambda g, x: -g.relu()), 0),
+    (rule(torch.sin, lambda g, x: g * x.cos() * tensor([1, 1, 1.001])), 2), (rule(torch.sin, lambda g, x: g * x.cos() * tensor([1, 1.001, 1])), 1),
+    (rule(torch.sin, lambda g, x: g * NAN), 0), (rule(torch.sin, lambda g, x: g * x.cos() * tensor([1, 1, NAN])), 2), (rule(torch.sin, lambda g, x: g * INF), 0),
+    (rule(lambda x: x * 1e-5, lambda g, x: g * 1.001e-5), 0), (rule(lambda x: x * 1e-7, lambda g, x: g * 1.01e-7), 0), (rule(lambda x: x * 1e6, lambda g, x: g * 1.0001e6), 0)])
+def test_gradcheck_finds_what_is_wrong_however_small_and_wherever_it_is(f, place):
+    with pytest.raises(AssertionError, match=f'input 0, place {place}: got'): gradcheck(f, tensor([.5, 2., 1.]))
+
+
+@pytest.mark.parametrize('x', [0., 709.782712893])
+def test_gradcheck_fails_where_the_differences_are_no_numbers(x):
+    with pytest.raises(AssertionError, match='input 0, place 0: got'): gradcheck(lambda a: a.log() if x == 0 else a.exp(), [x])
+
+
 def test_the_drawing_names_every_operation_and_leaf_once():
-    w, b = Var(torch.randn(4, 3), True), Var(torch.randn(3), True)
-    ax = draw_graph(((Var(torch.randn(2, 4)) @ w + b).relu() * Var(2., True)).sum())
-    texts = {text.get_text(): text.get_position() for text in ax.texts}
-    assert sorted(texts) == sorted(['sum', 'mul', 'number', 'relu', 'add', '3', 'matmul', '4×3'])
-    assert texts['sum'][0] > texts['mul'][0] > texts['relu'][0] > texts['add'][0] > texts['matmul'][0] > texts['4×3'][0]
-    assert len(set(texts.values())) == len(texts)
+    w, b = Var(torch.ones(4, 3), True), Var(torch.ones(3), True)
+    out = ((Var(torch.ones(2, 4)) @ w + b).relu() * Var(2., True)).sum()
+    ax = draw_graph(out, w=w, loss=out)
+    boxes = [text.get_text().split('\n') for text in ax.texts]
+    assert sorted(boxes) == sorted([['loss = sum', '60', '∂ 1'], ['mul', '2×3', '|∂| 2.45'], ['leaf', '2', '∂ 30'], ['relu', '2×3', '|∂| 4.9'], ['add', '2×3', '|∂| 4.9'],
+                                    ['leaf', '3', '|∂| 6.93'], ['matmul', '2×3', '|∂| 4.9'], ['w', '4×3', '|∂| 13.9']])
+    x = {box[0]: text.get_position()[0] for box, text in zip(boxes, ax.texts) if box[0] != 'leaf'}
+    assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
+    assert len(ax.patches) == 7                                                # an arrow for each link
+
+
+def test_the_drawing_changes_nothing_and_is_refused_after_the_way_back():
+    v = Var(3., True)
+    out = v * v
+    draw_graph(out), draw_graph(out)
+    assert v.grad is None
+    out.backward()
+    assert v.grad == 6
+    with pytest.raises(RuntimeError, match='mul has been gone through, its links are cut'): draw_graph(out)
 
 
 def test_item_and_detach_give_the_number_and_the_plain_tensor():

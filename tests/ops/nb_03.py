@@ -16,7 +16,12 @@ def op(name, f, theirs, shapes, sample=torch.randn):
 def positive(shape, dtype): return torch.rand(shape, dtype=dtype) + .5
 
 
-def log_softmax(z): return z - (z - z.max(1, keepdim=True)).exp().sum(1, keepdim=True).log() - z.max(1, keepdim=True)
+def apart(shape, dtype): return torch.randperm(torch.Size(shape).numel()).to(dtype).reshape(shape)      # no two alike
+
+
+def log_softmax(z):
+    z = z - z.max(1, keepdim=True)
+    return z - z.exp().sum(1, keepdim=True).log()
 
 
 def network(x, w1, b1, w2, b2, y): return (((x @ w1 + b1).relu() @ w2 + b2 - y)**2).mean()
@@ -48,22 +53,29 @@ FUNCTIONS = [
 REDUCTIONS = [
     op('Reductions', lambda a: a.sum(), lambda a: a.sum(), EACH),
     op('Reductions', lambda a: a.sum(keepdim=True), lambda a: a.sum(None, keepdim=True), EACH),
+    op('Reductions', lambda a: a.sum(0), lambda a: a.sum(0), EACH),
     op('Reductions', lambda a: a.sum(1), lambda a: a.sum(1), CUBES),
+    op('Reductions', lambda a: a.sum(-1), lambda a: a.sum(-1), CUBES),
     op('Reductions', lambda a: a.sum(-1, keepdim=True), lambda a: a.sum(-1, keepdim=True), CUBES),
+    op('Reductions', lambda a: a.sum((0, -1)), lambda a: a.sum((0, -1)), CUBES),
     op('Reductions', lambda a: a.mean(), lambda a: a.mean(), SOME),
     op('Reductions', lambda a: a.mean(keepdim=True), lambda a: a.mean(None, keepdim=True), SOME),
-    op('Reductions', lambda a: a.mean(0), lambda a: a.mean(0), CUBES),
+    op('Reductions', lambda a: a.mean(0), lambda a: a.mean(0), [*SOME, *CUBES]),
     op('Reductions', lambda a: a.mean(-2, keepdim=True), lambda a: a.mean(-2, keepdim=True), CUBES[:2]),
-    op('Reductions', lambda a: a.max(), lambda a: a.amax(), SOME),
+    op('Reductions', lambda a: a.mean([2, 0]), lambda a: a.mean([2, 0]), CUBES[:2]),
+    op('Reductions', lambda a: a.max(), lambda a: a.max(), SOME),
     op('Reductions', lambda a: a.max(keepdim=True), lambda a: a.amax((), keepdim=True), SOME),
+    op('Reductions', lambda a: a.max(-1), lambda a: a.amax(-1), SOME),
     op('Reductions', lambda a: a.max(1), lambda a: a.amax(1), CUBES[:2]),
     op('Reductions', lambda a: a.max(-1, keepdim=True), lambda a: a.amax(-1, keepdim=True), CUBES),
+    op('Reductions', lambda a: a.max((0, 1)), lambda a: a.amax((0, 1)), CUBES[:2], apart),
 ]
 MATRICES = [
     op('Matrices', lambda a, b: a @ b, lambda a, b: a @ b, [[(5, 3), (3, 2)], [(1, 4), (4, 1)], [(2, 1), (1, 3)], [(0, 3), (3, 2)], [(2, 0), (0, 3)]]),
     op('Matrices', lambda a: a.reshape(2, -1), lambda a: a.reshape(2, -1), [[(2, 3, 4)], [(6, 1)]]),
     op('Matrices', lambda a: a.transpose(0, 2), lambda a: a.transpose(0, 2), CUBES),
-    op('Matrices', lambda a: a.t(), lambda a: a.t(), [*ROWS, [(0, 2)]]),
+    op('Matrices', lambda a: a.transpose(0, -1), lambda a: a.transpose(0, -1), EACH),
+    op('Matrices', lambda a: a.t(), lambda a: a.t(), [*ROWS, [(0, 2)], [(3,)], [()]]),
     op('Matrices', lambda a: a[1], lambda a: a[1], [[(5, 3)], [(2,)]]),
     op('Matrices', lambda a: a[:, None, ::2], lambda a: a[:, None, ::2], [[(5, 3)], [(1, 4)], [(0, 3)]]),
     op('Matrices', lambda a: a[TWICE], lambda a: a[TWICE], [[(5, 3)], [(5,)], [(5, 0)]]),
@@ -77,4 +89,4 @@ TOGETHER = [
     op('Var', lambda a: (a * a + a).tanh() * a, lambda a: (a * a + a).tanh() * a, EACH),
 ]
 OPS = ARITHMETIC + FUNCTIONS + REDUCTIONS + MATRICES + TOGETHER
-NOT_OPS = {'Tape', 'no_grad', 'record', 'unbroadcast', 'pair', 'topological', 'gradcheck', 'draw_graph'}
+NOT_OPS = {'Node', 'no_grad', 'record', 'link', 'unbroadcast', 'as_node', 'pair', 'topological', 'gradients', 'gradcheck', 'draw_graph'}
