@@ -1,5 +1,5 @@
 # Generated from nbs/04_minibatch_training.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 1995df60628d06fa
+# Do not edit: change the notebook, then run notebook2script.py. b21a8f977090a00b
 
 # %% nbs/04_minibatch_training.ipynb export 1
 import copy, math
@@ -48,6 +48,62 @@ def accuracy(pred, targ):
 
 
 # %% nbs/04_minibatch_training.ipynb export 5
+def take(x, i):
+    "`x[i]`, for a number, a slice or a tensor of numbers from 0; rows are copied in the fastest way."
+    return x.index_select(0, i.to(x.device)) if torch.is_tensor(x) and torch.is_tensor(i) and i.ndim == 1 else x[i]
+
+class Dataset:
+    "Inputs `x` and targets `y`, indexed by a number, a slice or a tensor of numbers. ValueError: unequal lengths, or 0."
+    def __init__(self, x, y):
+        if len(x) != len(y): raise ValueError(f'Dataset: {len(x)} inputs and {len(y)} targets')
+        if not len(x): raise ValueError('Dataset: there are no examples')
+        self.x, self.y = x, y
+
+    def __len__(self): return len(self.x)
+    def __getitem__(self, i): return take(self.x, i), take(self.y, i)
+
+
+# %% nbs/04_minibatch_training.ipynb export 6
+@torch.no_grad()
+def validate(model, loss_func, dl):
+    "Mean loss and accuracy of `model` over the examples of `dl`, in eval mode; modes are put back. ValueError: no batch."
+    modes, sums, count = [(module, module.training) for module in model.modules()], 0, 0
+    model.eval()
+    try:
+        for xb, yb in dl:
+            pred = model(xb)
+            sums = sums + torch.stack([loss_func(pred, yb), accuracy(pred, yb)]) * len(yb)
+            count += len(yb)
+    finally:
+        for module, training in modes: module.training = training
+    if not count: raise ValueError('validate: no batches; a generator gives them only once')
+    return tuple((sums / count).tolist())
+
+
+# %% nbs/04_minibatch_training.ipynb export 7
+def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
+    "Trains for `epochs` rounds through `train_dl`; returns validation loss and accuracy after each. ValueError: no batch."
+    history = []
+    for _ in range(epochs):
+        model.train()
+        xb = None
+        for xb, yb in train_dl:
+            opt.zero_grad()
+            loss_func(model(xb), yb).backward()
+            opt.step()
+        if xb is None: raise ValueError('fit: no batches; a generator gives them only once')
+        history.append(validate(model, loss_func, valid_dl))
+    return history
+
+
+# %% nbs/04_minibatch_training.ipynb export 8
+def get_test_data(mean, std, dataset=MNIST):
+    "`x_test, y_test`: the 10,000 examples of the test file, normalized by that `mean` and `std`."
+    x, y = [read_idx(data_file(dataset, f't10k-{kind}-ubyte.gz')) for kind in ('images-idx3', 'labels-idx1')]
+    return normalize(x.reshape(len(x), -1).float().div_(256), mean, std), y.long()
+
+
+# %% nbs/04_minibatch_training.ipynb export 9
 def param_groups(name, params, settings):
     """A list of dicts, each with a list `params` and a value for each of `settings`, of `params`: tensors, or dicts with
     those settings in which the group differs. TypeError or ValueError, in the `name` of an optimiser, for others."""
@@ -71,7 +127,7 @@ def param_groups(name, params, settings):
     return groups
 
 
-# %% nbs/04_minibatch_training.ipynb export 6
+# %% nbs/04_minibatch_training.ipynb export 10
 class Stepper:
     """Steps for groups of parameters. A subclass has `update(p, g, memory, **settings)`: it changes `p` by its gradient
     `g`; the dict `memory` of `p` takes plain data and tensors, of its shape or of one number. It may have
@@ -98,7 +154,7 @@ class Stepper:
         for p in self.memory: p.grad = None
 
 
-# %% nbs/04_minibatch_training.ipynb export 7
+# %% nbs/04_minibatch_training.ipynb export 11
 class Optimizer(Stepper):
     "A `Stepper` whose state can be saved, so that it goes on later as if nothing had happened."
     def state_dict(self):
@@ -123,7 +179,7 @@ class Optimizer(Stepper):
         for group, settings in zip(self.param_groups, copy.deepcopy(state['settings'])): group.update(settings)
 
 
-# %% nbs/04_minibatch_training.ipynb export 8
+# %% nbs/04_minibatch_training.ipynb export 12
 class SGD(Optimizer):
     "Gradient descent with momentum (Polyak, 1964) and decay, torch's steps to the bit. ValueError for numbers below 0."
     def __init__(self, params, lr=1e-3, momentum=0., dampening=0., weight_decay=0., nesterov=False, maximize=False):
@@ -147,23 +203,7 @@ class SGD(Optimizer):
         p.add_(g, alpha=-lr)
 
 
-# %% nbs/04_minibatch_training.ipynb export 9
-def take(x, i):
-    "`x[i]`, for a number, a slice or a tensor of numbers from 0; rows are copied in the fastest way."
-    return x.index_select(0, i.to(x.device)) if torch.is_tensor(x) and torch.is_tensor(i) and i.ndim == 1 else x[i]
-
-class Dataset:
-    "Inputs `x` and targets `y`, indexed by a number, a slice or a tensor of numbers. ValueError: unequal lengths, or 0."
-    def __init__(self, x, y):
-        if len(x) != len(y): raise ValueError(f'Dataset: {len(x)} inputs and {len(y)} targets')
-        if not len(x): raise ValueError('Dataset: there are no examples')
-        self.x, self.y = x, y
-
-    def __len__(self): return len(self.x)
-    def __getitem__(self, i): return take(self.x, i), take(self.y, i)
-
-
-# %% nbs/04_minibatch_training.ipynb export 10
+# %% nbs/04_minibatch_training.ipynb export 13
 def takes_many(ds):
     "Whether `ds[i]` gives whole batches: a tensor, torch's TensorDataset, and a `Dataset` of two tensors."
     if isinstance(ds, Dataset): return all(torch.is_tensor(getattr(ds, name, None)) for name in 'xy')
@@ -200,50 +240,10 @@ class BatchLoader:
     def load_state_dict(self, state): self.generator.set_state(state['generator'])
 
 
-# %% nbs/04_minibatch_training.ipynb export 11
+# %% nbs/04_minibatch_training.ipynb export 14
 DataLoaders = namedtuple('DataLoaders', 'train valid')   # two loaders of batches
 
 def get_dls(train_ds, valid_ds, bs, seed=None, drop_last=False, workers=None):
     "Shuffled batches of `bs` for training; ordered ones of up to `2*bs`, none left out, for validation."
     train = BatchLoader(train_ds, bs, shuffle=True, drop_last=drop_last, seed=seed, workers=workers)
     return DataLoaders(train, BatchLoader(valid_ds, min(2*bs, len(valid_ds)), seed=seed, workers=workers))
-
-
-# %% nbs/04_minibatch_training.ipynb export 12
-@torch.no_grad()
-def validate(model, loss_func, dl):
-    "Mean loss and accuracy of `model` over the examples of `dl`, in eval mode; modes are put back. ValueError: no batch."
-    modes, sums, count = [(module, module.training) for module in model.modules()], 0, 0
-    model.eval()
-    try:
-        for xb, yb in dl:
-            pred = model(xb)
-            sums = sums + torch.stack([loss_func(pred, yb), accuracy(pred, yb)]) * len(yb)
-            count += len(yb)
-    finally:
-        for module, training in modes: module.training = training
-    if not count: raise ValueError('validate: no batches; a generator gives them only once')
-    return tuple((sums / count).tolist())
-
-
-# %% nbs/04_minibatch_training.ipynb export 13
-def fit(epochs, model, loss_func, opt, train_dl, valid_dl):
-    "Trains for `epochs` rounds through `train_dl`; returns validation loss and accuracy after each. ValueError: no batch."
-    history = []
-    for _ in range(epochs):
-        model.train()
-        xb = None
-        for xb, yb in train_dl:
-            opt.zero_grad()
-            loss_func(model(xb), yb).backward()
-            opt.step()
-        if xb is None: raise ValueError('fit: no batches; a generator gives them only once')
-        history.append(validate(model, loss_func, valid_dl))
-    return history
-
-
-# %% nbs/04_minibatch_training.ipynb export 14
-def get_test_data(mean, std, dataset=MNIST):
-    "`x_test, y_test`: the 10,000 examples of the test file, normalized by that `mean` and `std`."
-    x, y = [read_idx(data_file(dataset, f't10k-{kind}-ubyte.gz')) for kind in ('images-idx3', 'labels-idx1')]
-    return normalize(x.reshape(len(x), -1).float().div_(256), mean, std), y.long()

@@ -160,11 +160,11 @@ def test_groups_of_the_caller_stay_as_they_are():
     assert groups == before and [len(group['params']) for group in opt.param_groups] == [1, 0]
 
 
-@pytest.mark.parametrize('weight_decay', [0., .1])
-def test_a_step_changes_weights_in_place_and_no_gradient(weight_decay):
+@pytest.mark.parametrize('settings', [{}, {'weight_decay': .1}, {'maximize': True}, {'nesterov': True}])
+def test_a_step_changes_weights_in_place_and_no_gradient(settings):
     p = tensor([1., 2], requires_grad=True)
     p.grad = tensor([1., -1])
-    opt, same = SGD([p], .5, momentum=.9, weight_decay=weight_decay), p
+    opt, same = SGD([p], .5, momentum=.9, **settings), p
     for _ in range(2): opt.step()
     assert same is opt.param_groups[0]['params'][0] and p.grad.tolist() == [1, -1] and p.is_leaf
 
@@ -209,8 +209,10 @@ def test_a_saved_optimiser_goes_on_as_if_nothing_had_happened():
 
 def test_a_saved_optimiser_that_has_not_stepped_yet():
     opt, other = SGD(model().parameters(), .3, momentum=.9), SGD(model().parameters(), .1)
-    other.load_state_dict(saved(opt))
-    assert other.settings() == opt.settings() and not any(other.memory.values())
+    fresh = saved(opt)
+    opt.memory[next(iter(opt.memory))]['velocity'] = torch.ones(5, 4)
+    for one in (opt, other): one.load_state_dict(fresh)
+    assert other.settings() == opt.settings() and not any(other.memory.values()) and not any(opt.memory.values())
 
 
 def test_two_optimisers_that_loaded_one_state_share_nothing():
@@ -265,10 +267,11 @@ def test_a_memory_of_another_shape_or_number_is_refused_and_nothing_changes():
 def test_a_state_of_another_kind_is_refused_and_nothing_changes():
     class Other(Optimizer):
         def update(self, p, g, memory, lr, rho): pass
-    opt = SGD(shaped(2), .1)
-    states = [Other(shaped(2), lr=.5, rho=1).state_dict(), torch.optim.SGD(shaped(2), .5).state_dict(), {}]
-    negative, more = [SGD(shaped(2), .5).state_dict() for _ in range(2)]
-    negative['settings'][0]['momentum'], more['settings'] = -1., more['settings'] * 2
+    def groups(): return [{'params': shaped(2)}, {'params': shaped(3)}]
+    opt = SGD(groups(), .1)
+    states = [Other(groups(), lr=.5, rho=1).state_dict(), torch.optim.SGD(groups(), .5).state_dict(), {}]
+    negative, more = [SGD(groups(), .5).state_dict() for _ in range(2)]
+    negative['settings'][1]['momentum'], more['settings'] = -1., more['settings'] * 2
     for state in [*states, negative, more, {**more, 'settings': []}]:
         with pytest.raises(ValueError, match='SGD: '): opt.load_state_dict(state)
         assert opt.settings()[0]['lr'] == .1
@@ -512,7 +515,7 @@ class Triple(TensorDataset):
 DATA_SETS = {
     'Subset': Subset(Dataset(X, NUMBERS.y), [3, 1, 4, 5, 9]), 'random_split': random_split(TensorDataset(X, NUMBERS.y), [7, 3])[0],
     'TensorDataset': TensorDataset(X, NUMBERS.y), 'three tensors': TensorDataset(X, X[:, 0], NUMBERS.y), 'a tensor': X, 'single numbers': Single(), 'files': Files(['a', 'bc', 'def']),
-    'dicts': Named(), 'nested': Triple(X, NUMBERS.y), 'lists': Dataset(list(X), list(range(10))), 'arrays': Dataset(X.numpy(), np.arange(10)),
+    'dicts': Named(), 'nested': Triple(X, NUMBERS.y), 'lists': Dataset(list(X), list(range(10))), 'a tensor and a list': Dataset(X, list('abcdefghij')), 'arrays': Dataset(X.numpy(), np.arange(10)),
     'a list of numbers': list(range(10)), 'a list of pairs': [(x, i) for i, x in enumerate(X)], 'two in one': TensorDataset(X) + TensorDataset(X)}
 
 
