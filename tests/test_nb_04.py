@@ -165,7 +165,7 @@ def test_a_step_changes_weights_in_place_and_no_gradient(settings):
     p = tensor([1., 2], requires_grad=True)
     p.grad = tensor([1., -1])
     opt, same = SGD([p], .5, momentum=.9, **settings), p
-    for _ in range(2): opt.step()
+    for _ in range(3): opt.step()
     assert same is opt.param_groups[0]['params'][0] and p.grad.tolist() == [1, -1] and p.is_leaf
 
 
