@@ -1,5 +1,5 @@
 # Generated from nbs/04_minibatch_training.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. b21a8f977090a00b
+# Do not edit: change the notebook, then run notebook2script.py. 0aadc237e6eb7c88
 
 # %% nbs/04_minibatch_training.ipynb export 1
 import copy, math
@@ -204,11 +204,6 @@ class SGD(Optimizer):
 
 
 # %% nbs/04_minibatch_training.ipynb export 13
-def takes_many(ds):
-    "Whether `ds[i]` gives whole batches: a tensor, torch's TensorDataset, and a `Dataset` of two tensors."
-    if isinstance(ds, Dataset): return all(torch.is_tensor(getattr(ds, name, None)) for name in 'xy')
-    return torch.is_tensor(ds) or type(ds).__getitem__ is TensorDataset.__getitem__
-
 class BatchLoader:
     """Batches of `bs` examples of `ds`, each fetched at once; item by item, through torch's DataLoader, when `ds` may not
     know that, or by `workers` (0: in this process). `shuffle` draws a new order each epoch from a generator of its own,
@@ -238,6 +233,11 @@ class BatchLoader:
 
     def state_dict(self): return {'generator': self.generator.get_state()}      # it decides the epochs to come
     def load_state_dict(self, state): self.generator.set_state(state['generator'])
+
+def takes_many(ds):
+    "Whether `ds[i]` gives whole batches: a tensor, torch's TensorDataset, and a `Dataset` of two tensors."
+    if isinstance(ds, Dataset): return all(torch.is_tensor(getattr(ds, name, None)) for name in 'xy')
+    return torch.is_tensor(ds) or type(ds).__getitem__ is TensorDataset.__getitem__
 
 
 # %% nbs/04_minibatch_training.ipynb export 14
