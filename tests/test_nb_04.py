@@ -1,11 +1,14 @@
-import copy, statistics
+import copy, io, itertools, math, random, statistics
+import numpy as np
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset, random_split
 from exp.nb_01 import timed
 from exp.nb_04 import (BatchLoader, DataLoaders, Dataset, Optimizer, SGD, accuracy, cross_entropy, fit, get_dls, get_test_data,
                        log_softmax, logsumexp, nll, take, validate)
+
+inf, nan = math.inf, math.nan
 
 
 # ---- losses
@@ -35,6 +38,38 @@ def test_a_constant_added_to_all_logits_changes_nothing():
 
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
     assert cross_entropy(torch.zeros(4, 10), tensor([0, 3, 9, 9])) == tensor(10.).log()
+
+
+@pytest.mark.parametrize('z', [[1., -inf, 2], [-inf, -inf, 0], [-inf, -inf, -inf], [inf, 0, -inf], [inf, inf, 1], [nan, 1, 2]])
+@pytest.mark.parametrize('ours, theirs', [(logsumexp, lambda z: torch.logsumexp(z, -1)), (log_softmax, lambda z: F.log_softmax(z, -1))])
+def test_infinite_logits_give_what_torch_gives(z, ours, theirs):
+    a, b = [tensor([z, [0., 1, 2]], requires_grad=True) for _ in range(2)]
+    torch.testing.assert_close(ours(a), theirs(b), equal_nan=True)
+    ours(a)[..., -1].sum().backward(), theirs(b)[..., -1].sum().backward()
+    torch.testing.assert_close(a.grad, b.grad, equal_nan=True)
+
+
+def test_a_class_masked_by_minus_infinity_takes_no_part():
+    z = tensor([[1., -inf, 3]], requires_grad=True)
+    cross_entropy(z, tensor([0])).backward()
+    torch.testing.assert_close(cross_entropy(z, tensor([0])), cross_entropy(tensor([[1., 3]]), tensor([0])))
+    assert z.grad[0, 1] == 0 and z.grad.isfinite().all() and cross_entropy(z, tensor([1])) == inf
+
+
+def test_logits_without_axes_and_single_classes():
+    assert logsumexp(tensor(3.)) == 3 and log_softmax(tensor(3.)).shape == () and log_softmax(tensor(3.)) == 0
+    assert log_softmax(torch.ones(2, 1)).tolist() == [[0], [0]] and cross_entropy(torch.ones(2, 1), tensor([0, 0])) == 0
+
+
+@pytest.mark.parametrize('f', [nll, cross_entropy, accuracy])
+def test_an_empty_batch_has_no_mean(f):
+    assert f(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)).isnan()
+
+
+@pytest.mark.parametrize('f', [nll, cross_entropy, accuracy])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bool, torch.int32])
+def test_class_numbers_of_another_type_are_refused(f, dtype):
+    with pytest.raises(TypeError, match=f'class numbers of {dtype}, wanted torch.int64'): f(torch.zeros(2, 3), torch.ones(2, dtype=dtype))
 
 
 def test_nll_by_hand():
@@ -78,34 +113,59 @@ def agree(a, b):
     for p, q in zip(a, b, strict=True): torch.testing.assert_close(p, q)
 
 
-@pytest.mark.parametrize('settings', [{}, {'momentum': .9}, {'weight_decay': .1}, {'momentum': .5, 'weight_decay': .3}])
-def test_steps_are_those_of_torchs_sgd(settings):
-    ours, theirs = model(), model()
-    agree(steps(ours, SGD(ours.parameters(), .3, **settings)), steps(theirs, torch.optim.SGD(theirs.parameters(), .3, **settings)))
+MOMENTA = [(0., 0., False), (0., .3, False), (.9, 0., False), (.9, .3, False), (.9, 0., True), (.5, 0., True)]
+HAPPENINGS = {
+    'nothing': lambda i, opt, p, momentum: None,
+    'a gradient is missing': lambda i, opt, p, momentum: setattr(p[1], 'grad', None if i in (0, 3) else p[1].grad),
+    'gradients are zero': lambda i, opt, p, momentum: [x.grad.mul_(i % 2) for x in p],
+    'momentum is off for a while': lambda i, opt, p, momentum: opt.param_groups[0].update(momentum=0 if i in (2, 3) else momentum),
+    'the rate is another in each step': lambda i, opt, p, momentum: opt.param_groups[-1].update(lr=.3 / (i + 1))}
+
+
+def walk(make, happening, grouped, dtype, momentum, **settings):
+    "Three parameters after six steps with given gradients."
+    g = torch.Generator().manual_seed(0)
+    p = [torch.randn(shape, generator=g, dtype=dtype).requires_grad_() for shape in ((3, 2), (1,), ())]
+    opt = make([{'params': p[0]}, {'params': p[1:], 'lr': .01, 'weight_decay': .2}] if grouped else p, lr=.1, momentum=momentum, **settings)
+    for i in range(6):
+        for x in p: x.grad = torch.randn(x.shape, generator=g, dtype=dtype)
+        happening(i, opt, p, momentum)
+        opt.step()
+    return p
+
+
+@pytest.mark.parametrize('happening', HAPPENINGS.values(), ids=HAPPENINGS)
+def test_steps_are_torchs_to_the_bit_in_480_settings(happening):
+    choices = [(False, True), (torch.float32, torch.float64), MOMENTA, (0., .1), (False, True)]
+    for grouped, dtype, (momentum, dampening, nesterov), weight_decay, maximize in itertools.product(*choices):
+        how = dict(momentum=momentum, dampening=dampening, nesterov=nesterov, weight_decay=weight_decay, maximize=maximize)
+        ours, theirs = [walk(make, happening, grouped, dtype, **how) for make in (SGD, torch.optim.SGD)]
+        assert all(map(torch.equal, ours, theirs)), (grouped, dtype, how)
 
 
 def test_groups_have_settings_of_their_own_and_share_the_others():
-    ours, theirs = model(), model()
-    def groups(m): return [{'params': m[0].parameters()}, {'params': m[2].parameters(), 'lr': .01, 'momentum': 0.}]
-    opt = SGD(groups(ours), .3, momentum=.9)
-    agree(steps(ours, opt), steps(theirs, torch.optim.SGD(groups(theirs), .3, momentum=.9)))
-    assert [group['lr'] for group in opt.param_groups] == [.3, .01]
+    p, q = [torch.zeros(2, requires_grad=True) for _ in range(2)]
+    opt = SGD(iter([{'params': p}, {'params': iter([q]), 'lr': .01, 'momentum': 0}]), .3, momentum=.9)
+    assert [[len(g['params']), g['lr'], g['momentum']] for g in opt.param_groups] == [[1, .3, .9], [1, .01, 0]]
+    p.grad, q.grad = torch.ones(2), torch.ones(2)
+    opt.step()
+    torch.testing.assert_close(torch.cat([p, q]), tensor([-.3, -.3, -.01, -.01]))
 
 
-def test_a_rate_changed_between_steps_is_used_from_then_on():
-    ours, theirs = model(), model()
-    opts = SGD(ours.parameters(), .3, momentum=.9), torch.optim.SGD(theirs.parameters(), .3, momentum=.9)
-    steps(ours, opts[0]), steps(theirs, opts[1])
-    for opt in opts: opt.param_groups[0].update(lr=.02, momentum=.5)
-    agree(steps(ours, opts[0]), steps(theirs, opts[1]))
+def test_groups_of_the_caller_stay_as_they_are():
+    groups = [{'params': (p for p in [torch.zeros(1)])}, {'params': [], 'lr': .5}]
+    before = [dict(group) for group in groups]
+    opt = SGD(groups, .1)
+    opt.param_groups[0]['lr'] = .2
+    assert groups == before and [len(group['params']) for group in opt.param_groups] == [1, 0]
 
 
-@pytest.mark.parametrize('weight_decay', [0., .1])
-def test_a_step_changes_weights_in_place_and_no_gradient(weight_decay):
+@pytest.mark.parametrize('settings', [{}, {'weight_decay': .1}, {'maximize': True}, {'nesterov': True}])
+def test_a_step_changes_weights_in_place_and_no_gradient(settings):
     p = tensor([1., 2], requires_grad=True)
     p.grad = tensor([1., -1])
-    opt, same = SGD([p], .5, momentum=.9, weight_decay=weight_decay), p
-    for _ in range(2): opt.step()
+    opt, same = SGD([p], .5, momentum=.9, **settings), p
+    for _ in range(3): opt.step()
     assert same is opt.param_groups[0]['params'][0] and p.grad.tolist() == [1, -1] and p.is_leaf
 
 
@@ -124,40 +184,147 @@ def test_zero_grad_forgets_all_gradients():
     assert all(p.grad is None for p in m.parameters())
 
 
+def saved(opt):
+    "The state after a way to the disk and back."
+    file = io.BytesIO()
+    torch.save(opt.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def two_groups(m, lr=.3): return [{'params': m[0].parameters()}, {'params': m[2].parameters(), 'lr': lr, 'momentum': .5}]
+
+
 def test_a_saved_optimiser_goes_on_as_if_nothing_had_happened():
     a = model()
-    opt = SGD(a.parameters(), .3, momentum=.9)
+    opt = SGD(two_groups(a), .3, momentum=.9)
     steps(a, opt, 3)
-    opt.param_groups[0]['lr'] = .1
-    b, state = copy.deepcopy(a), copy.deepcopy(opt.state_dict())
-    resumed = SGD(b.parameters(), .7)
+    for group in opt.param_groups: group.update(lr=np.float64(group['lr'] / 3), weight_decay=tensor(.1))
+    b, state = copy.deepcopy(a), saved(opt)
+    resumed = SGD(two_groups(b, .7), .7)
     resumed.load_state_dict(state)
-    agree(steps(a, opt, 3), steps(b, resumed, 3))
+    assert all(map(torch.equal, steps(a, opt, 3), steps(b, resumed, 3)))
+    assert resumed.settings() == opt.settings() and [g['lr'] for g in resumed.param_groups] == pytest.approx([.1, .1])
 
 
-def test_two_optimisers_that_loaded_one_state_do_not_share_it():
+def test_a_saved_optimiser_that_has_not_stepped_yet():
+    opt, other = SGD(model().parameters(), .3, momentum=.9), SGD(model().parameters(), .1)
+    fresh = saved(opt)
+    opt.memory[next(iter(opt.memory))]['velocity'] = torch.ones(5, 4)
+    for one in (opt, other): one.load_state_dict(fresh)
+    assert other.settings() == opt.settings() and not any(other.memory.values()) and not any(opt.memory.values())
+
+
+def test_two_optimisers_that_loaded_one_state_share_nothing():
+    class Two(Optimizer):
+        def update(self, p, g, memory, betas): memory.setdefault('sums', [0]).append(g), memory.update(last=g.clone())
     a, b = model(), model()
-    steps(a, opt := SGD(a.parameters(), .3, momentum=.9), 2)
-    other = SGD(b.parameters(), .3, momentum=.9)
+    steps(a, opt := Two(a.parameters(), betas=[.9, .99]), 2)
+    other, before = Two(b.parameters(), betas=[0, 0]), copy.deepcopy(opt.state_dict())
     other.load_state_dict(opt.state_dict())
-    before = copy.deepcopy(opt.state_dict()['memory'])
-    steps(b, other, 2)
-    agree([m['velocity'] for m in before], [m['velocity'] for m in opt.state_dict()['memory']])
+    for memory in other.memory.values(): memory['last'].zero_(), memory['sums'].clear()
+    other.param_groups[0]['betas'][0] = 7
+    assert opt.settings() == before['settings'] and all(len(memory['sums']) == 3 for memory in opt.memory.values())
+    agree([m['last'] for m in before['memory']], [m['last'] for m in opt.memory.values()])
 
 
-def test_a_state_of_another_model_and_no_parameters_are_refused():
-    with pytest.raises(ValueError, match='SGD: no parameters'): SGD([], .1)
-    with pytest.raises(ValueError, match='SGD: a state of 4 parameters for 1'):
-        SGD([torch.zeros(1)], .1).load_state_dict(SGD(model().parameters(), .1).state_dict())
+def test_a_memory_keeps_its_type_and_comes_to_the_device_of_its_parameter():
+    p, q = torch.zeros(2, dtype=torch.float16), torch.zeros(2, device='meta')
+    opt, other = SGD([p], .1, momentum=.9), SGD([q], .1)
+    opt.memory[p] = {'velocity': torch.ones(2, dtype=torch.float64), 'steps': 3}
+    other.load_state_dict(opt.state_dict())
+    velocity = other.memory[q]['velocity']
+    assert velocity.dtype == torch.float64 and velocity.device.type == 'meta' and other.memory[q]['steps'] == 3
 
 
-def test_what_is_no_list_of_parameters_is_refused():
-    p, q = torch.zeros(2, 3, requires_grad=True), torch.zeros(1, requires_grad=True)
-    with pytest.raises(TypeError, match='SGD: a tensor, wanted a list of them'): SGD(p, .1)
-    for twice in ([p, q, p], [{'params': [p]}, {'params': [q, p]}]):
-        with pytest.raises(ValueError, match='SGD: a parameter is there twice'): SGD(twice, .1)
-    with pytest.raises(ValueError, match=r"SGD: no setting \['momentun'\] among \['lr', 'momentum', 'weight_decay'\]"):
-        SGD([{'params': [p]}, {'params': [q], 'momentun': .9}], .1)
+def shaped(*shapes): return [torch.zeros(shape, requires_grad=True) for shape in shapes]
+
+
+@pytest.mark.parametrize('groups, said', [
+    ([shaped((2, 3), 4)], r'the shapes \[\(4,\)\], here are the shapes \[\(5,\)\]'),
+    ([shaped((3, 2), 5)], r'the shapes \[\(3, 2\)\], here are the shapes \[\(2, 3\)\]'),
+    ([shaped((2, 3))], r'groups of \[1\] parameters, 1 memories, here are groups of \[2\]'),
+    ([shaped((2, 3), 5, 1)], r'groups of \[3\]'), ([shaped((2, 3)), shaped(5)], r'groups of \[1, 1\]'),
+    ([shaped((2, 3), 5), []], r'groups of \[2, 0\]')])
+def test_a_state_of_other_groups_is_refused_and_nothing_changes(groups, said):
+    other = SGD([{'params': group} for group in groups], .7, momentum=.9)
+    for p in other.memory: p.grad = torch.ones_like(p)
+    other.step()
+    opt = SGD(shaped((2, 3), 5), .1)
+    with pytest.raises(ValueError, match='SGD: a state with ' + said): opt.load_state_dict(other.state_dict())
+    assert opt.settings()[0]['lr'] == .1 and not any(opt.memory.values())
+
+
+def test_a_memory_of_another_shape_or_number_is_refused_and_nothing_changes():
+    opt, state = SGD(shaped(2, 3), .1), SGD(shaped(2, 3), .5).state_dict()
+    for wrong in ([{}, {'velocity': torch.zeros(2)}], [{}]):
+        with pytest.raises(ValueError, match='SGD: a state with '): opt.load_state_dict({**state, 'memory': wrong})
+        assert opt.settings()[0]['lr'] == .1 and not any(opt.memory.values())
+    opt.load_state_dict({**state, 'memory': [{'steps': torch.tensor(3)}, {'velocity': torch.ones(3)}]})
+    assert [len(memory) for memory in opt.memory.values()] == [1, 1]
+
+
+def test_a_state_of_another_kind_is_refused_and_nothing_changes():
+    class Other(Optimizer):
+        def update(self, p, g, memory, lr, rho): pass
+    def groups(): return [{'params': shaped(2)}, {'params': shaped(3)}]
+    opt = SGD(groups(), .1)
+    states = [Other(groups(), lr=.5, rho=1).state_dict(), torch.optim.SGD(groups(), .5).state_dict(), {}]
+    negative, more = [SGD(groups(), .5).state_dict() for _ in range(2)]
+    negative['settings'][1]['momentum'], more['settings'] = -1., more['settings'] * 2
+    for state in [*states, negative, more, {**more, 'settings': []}]:
+        with pytest.raises(ValueError, match='SGD: '): opt.load_state_dict(state)
+        assert opt.settings()[0]['lr'] == .1
+
+
+P = torch.zeros(2, 3, requires_grad=True)
+
+
+@pytest.mark.parametrize('error, said, params', [
+    (ValueError, 'no parameters', []), (ValueError, 'no parameters', iter(())), (TypeError, 'a Tensor, wanted a list', P),
+    (TypeError, 'a set, wanted', {P}), (TypeError, 'a set, wanted', [{'params': {P}}]), (TypeError, 'a Linear, wanted', nn.Linear(1, 1)),
+    (TypeError, 'a dict, wanted', {'params': [P]}), (TypeError, 'a NoneType, wanted', [{'lr': 1.}]), (TypeError, 'a NoneType, wanted', None),
+    (TypeError, 'a str among', ['w']), (TypeError, 'a tuple among', nn.Linear(1, 1).named_parameters()), (TypeError, 'a dict among', [P, {'params': []}]),
+    (TypeError, 'a Linear among', nn.Sequential(nn.Linear(1, 1))), (ValueError, r'\(2, 3\) is computed, no leaf', [P * 2]),
+    (ValueError, 'a parameter is there twice', [P, P]), (ValueError, 'a parameter is there twice', [{'params': P}, {'params': [P]}]),
+    (ValueError, r"no setting \['momentun'\] among \['dampening', 'lr'", [{'params': P}, {'params': [], 'momentun': .9}])])
+def test_what_is_no_list_of_parameters_is_refused(error, said, params):
+    with pytest.raises(error, match=f'SGD: {said}'): SGD(params, .1)
+
+
+def test_a_tensor_among_groups_is_refused():
+    with pytest.raises(TypeError): SGD([{'params': []}, P], .1)
+
+
+@pytest.mark.parametrize('setting', ['lr', 'momentum', 'weight_decay', 'dampening'])
+@pytest.mark.parametrize('value', [-.1, nan, inf, None, '1', (.1,), torch.ones(2)])
+def test_numbers_that_make_no_sense_are_refused_in_every_group(setting, value):
+    with pytest.raises(ValueError, match=f"SGD: .*'{setting}': "): SGD([P], **{setting: value})
+    with pytest.raises(ValueError, match=f"SGD: .*'{setting}': "): SGD([{'params': P}, {'params': [], setting: value}], .1)
+
+
+def test_nesterov_wants_a_momentum_and_no_dampening():
+    for wrong in ({}, {'momentum': .9, 'dampening': .1}):
+        with pytest.raises(ValueError, match='SGD: nesterov wants a momentum and no dampening'): SGD([P], nesterov=True, **wrong)
+    with pytest.raises(TypeError, match='foreach'): SGD([P], foreach=True)
+    assert SGD([P], nesterov=True, momentum=np.float32(.5)).settings()[0]['momentum'] == .5 and SGD([P]).settings()[0]['lr'] == .001
+
+
+def test_a_sparse_gradient_is_refused():
+    table = nn.Embedding(3, 2, sparse=True)
+    table(tensor([1])).sum().backward()
+    before = table.weight.clone()
+    with pytest.raises(TypeError, match=r'SGD: a sparse gradient \(3, 2\)'): SGD(table.parameters(), .1).step()
+    assert torch.equal(before, table.weight)
+
+
+def test_a_gradient_of_zeros_is_a_step():
+    p = tensor([1.], requires_grad=True)
+    opt = SGD([p], .5, momentum=.5, weight_decay=.1)
+    p.grad = torch.zeros(1)
+    opt.step()
+    opt.step()
+    torch.testing.assert_close(p.detach(), tensor([.95 - .5*(.05 + .095)]))
 
 
 def test_another_optimiser_needs_only_its_update():
@@ -195,10 +362,39 @@ def test_unequal_lengths_and_empty_data_sets_are_refused():
     with pytest.raises(ValueError, match='Dataset: there are no examples'): Dataset(torch.zeros(0), torch.zeros(0))
 
 
-@pytest.mark.parametrize('bs', [0, -1, 11])
+def test_data_on_a_device_are_asked_by_numbers_that_are_not():
+    x, y = Dataset(torch.zeros(4, 3, device='meta'), torch.zeros(4, device='meta'))[tensor([2, 0])]
+    assert x.device.type == y.device.type == 'meta' and (x.shape, y.shape) == ((2, 3), (2,))
+
+
+@pytest.mark.parametrize('bs', [0, -1, 11, 2.5, 4., '4', None, True])
 def test_a_batch_size_that_does_not_fit_is_refused(bs):
-    with pytest.raises(ValueError, match=f'BatchLoader: bs={bs} for a data set of 10'): BatchLoader(NUMBERS, bs)
-    with pytest.raises(ValueError, match='bs=1 for a data set of 0'): BatchLoader([], 1)
+    with pytest.raises(ValueError, match=f'BatchLoader: bs={bs!r} for a data set of 10'): BatchLoader(NUMBERS, bs)
+    with pytest.raises(ValueError, match=f'BatchLoader: bs={bs!r} for a data set of 10'): get_dls(NUMBERS, NUMBERS, bs)
+
+
+@pytest.mark.parametrize('workers', [-1, 2.5, '2', True])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(workers):
+    with pytest.raises(ValueError, match=f'BatchLoader: workers={workers!r}, wanted None or an int from 0 on'):
+        BatchLoader(NUMBERS, 2, workers=workers)
+
+
+def test_an_empty_data_set_is_refused():
+    for empty in ([], TensorDataset(torch.zeros(0, 2)), torch.zeros(0, 2), Subset(NUMBERS, [])):
+        with pytest.raises(ValueError, match='BatchLoader: bs=1 for a data set of 0'): BatchLoader(empty, 1)
+        with pytest.raises(ValueError, match='BatchLoader: bs=0 for a data set of 0'): get_dls(NUMBERS, empty, 1)
+
+
+class Stream(IterableDataset):
+    def __len__(self): return 3
+    def __iter__(self): return iter(range(3))
+
+
+@pytest.mark.parametrize('kind, ds', [('generator', (i for i in range(3))), ('Stream', Stream()), ('dict', {'x': [1, 2], 'y': [3, 4]}),
+                                      ('set', {1, 2}), ('BatchLoader', BatchLoader(NUMBERS, 5)), ('NoneType', None), ('map', map(int, '12'))])
+def test_what_gives_no_example_by_its_number_is_refused_by_name(kind, ds):
+    with pytest.raises(TypeError, match=f'BatchLoader: a {kind} gives no example by its number'): BatchLoader(ds, 1)
+    with pytest.raises(TypeError, match=f'BatchLoader: a {kind} gives'): get_dls(ds, NUMBERS, 1)
 
 
 @pytest.mark.parametrize('bs, drop_last', [(1, False), (3, False), (3, True), (5, True), (10, False), (10, True)])
@@ -243,33 +439,101 @@ def test_without_a_seed_torchs_generator_decides_when_the_loader_is_made():
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_going_through_the_data_leaves_torchs_generator_alone():
-    loader = BatchLoader(NUMBERS, 4, shuffle=True, seed=0)
-    before = torch.get_rng_state()
-    seen(loader)
-    assert torch.equal(before, torch.get_rng_state())
+@pytest.mark.parametrize('workers', [None, 0, 1])
+@pytest.mark.parametrize('shuffle', [False, True])
+def test_going_through_the_data_leaves_the_common_generators_alone(workers, shuffle):
+    before = torch.get_rng_state(), random.getstate()
+    dls = get_dls(NUMBERS, NUMBERS, 4, seed=0, workers=workers)
+    for loader in (BatchLoader(NUMBERS, 4, shuffle=shuffle, seed=0, workers=workers), *dls): seen(loader)
+    assert torch.equal(before[0], torch.get_rng_state()) and before[1] == random.getstate()
 
 
-def test_a_saved_loader_repeats_the_epochs_to_come():
-    loader = BatchLoader(NUMBERS, 4, shuffle=True, seed=0)
+@pytest.mark.parametrize('workers', [None, 0])
+@pytest.mark.parametrize('read', [0, 1, 2, 3])
+def test_a_loader_saved_while_an_epoch_is_read_repeats_the_epochs_to_come(workers, read):
+    loader = BatchLoader(NUMBERS, 4, shuffle=True, seed=0, workers=workers)
     seen(loader)
-    state = loader.state_dict()
+    epoch = iter(loader)
+    for _ in range(read): next(epoch)
     other = BatchLoader(NUMBERS, 4, shuffle=True, seed=1)
-    other.load_state_dict(state)
+    other.load_state_dict(copy.deepcopy(loader.state_dict()))
+    list(epoch)
     assert [seen(loader), seen(loader)] == [seen(other), seen(other)]
 
 
+class Noise:
+    "Random numbers, drawn where the item is read."
+    def __len__(self): return 5
+    def __getitem__(self, i): return torch.rand(()), tensor(i)
+
+
 @pytest.mark.parametrize('shuffle', [False, True])
-def test_whole_batches_are_asked_for_unless_items_are_wanted(shuffle):
-    class Spy:
-        def __len__(self): return 10
-        def __getitem__(self, i): return asked.append(i) or (tensor(0), tensor(0))
-    asked = []
-    list(BatchLoader(Spy(), 4, shuffle=shuffle))
+def test_what_workers_draw_is_fixed_by_the_seed_resumed_and_another_in_each_epoch(shuffle):
+    a, b = [BatchLoader(Noise(), 2, shuffle=shuffle, seed=seed, workers=1) for seed in (0, 1)]
+    first, state, second = seen(a), a.state_dict(), seen(a)
+    b.load_state_dict(state)
+    assert seen(b) == second and sorted(sum(first, [])) != sorted(sum(second, []))
+    assert seen(BatchLoader(Noise(), 2, shuffle=shuffle, seed=0, workers=1)) == first
+
+
+@pytest.mark.parametrize('shuffle', [False, True])
+def test_whole_batches_are_asked_for_unless_items_are_wanted(shuffle, monkeypatch):
+    asked, get = [], Dataset.__getitem__
+    monkeypatch.setattr(Dataset, '__getitem__', lambda self, i: asked.append(i) or get(self, i))
+    list(BatchLoader(NUMBERS, 4, shuffle=shuffle))
     assert len(asked) == 3
     asked.clear()
-    list(BatchLoader(Spy(), 4, shuffle=shuffle, workers=0))
+    list(BatchLoader(NUMBERS, 4, shuffle=shuffle, workers=0))
     assert sorted(asked) == list(range(10))
+
+
+X = torch.arange(20.).reshape(10, 2)
+
+
+class Single:
+    "Knows one number at a time: of more it would divide by the largest of all."
+    def __len__(self): return 10
+    def __getitem__(self, i): return X[i] / (1 + X[i].max()), i
+
+
+class Files(Dataset):
+    "Made as one makes a torch data set."
+    def __init__(self, names): self.names = names
+    def __len__(self): return len(self.names)
+    def __getitem__(self, i): return len(self.names[i]), self.names[i]
+
+
+class Named:
+    def __len__(self): return len(X)
+    def __getitem__(self, i): return {'image': X[int(i)], 'label': int(i), 'pair': (X[int(i), 0], 'name')}
+
+
+class Triple(TensorDataset):
+    def __getitem__(self, i): return self.tensors[0][i], (self.tensors[1][i], i), i
+
+
+DATA_SETS = {
+    'Subset': Subset(Dataset(X, NUMBERS.y), [3, 1, 4, 5, 9]), 'random_split': random_split(TensorDataset(X, NUMBERS.y), [7, 3])[0],
+    'TensorDataset': TensorDataset(X, NUMBERS.y), 'three tensors': TensorDataset(X, X[:, 0], NUMBERS.y), 'a tensor': X, 'single numbers': Single(), 'files': Files(['a', 'bc', 'def']),
+    'dicts': Named(), 'nested': Triple(X, NUMBERS.y), 'lists': Dataset(list(X), list(range(10))), 'a tensor and a list': Dataset(X, list('abcdefghij')), 'arrays': Dataset(X.numpy(), np.arange(10)),
+    'a list of numbers': list(range(10)), 'a list of pairs': [(x, i) for i, x in enumerate(X)], 'two in one': TensorDataset(X) + TensorDataset(X)}
+
+
+def plain(batch):
+    "A batch as nested lists; a tuple of two is like a list of two."
+    if torch.is_tensor(batch): return batch.tolist()
+    return {k: plain(v) for k, v in batch.items()} if isinstance(batch, dict) else [plain(v) if not isinstance(v, str) else v for v in batch]
+
+
+@pytest.mark.parametrize('ds', DATA_SETS.values(), ids=DATA_SETS)
+def test_any_data_set_gives_the_batches_of_torchs_loader_on_both_paths(ds):
+    for bs, drop_last in [(1, False), (2, False), (2, True)]:
+        want = [plain(batch) for batch in DataLoader(ds, bs, drop_last=drop_last)]
+        for workers in (None, 0):
+            assert [plain(batch) for batch in BatchLoader(ds, bs, drop_last=drop_last, workers=workers)] == want
+    a, b, dls = *[BatchLoader(ds, 2, shuffle=True, seed=1, workers=workers) for workers in (None, 0)], get_dls(ds, ds, 2, seed=1)
+    assert [plain(x) for x in a] == [plain(x) for x in b] and [plain(x) for x in a] == [plain(x) for x in b]
+    assert len(list(dls.train)) == len(dls.train) == -(-len(ds)//2) and len(list(dls.valid)) == -(-len(ds)//min(4, len(ds)))
 
 
 @pytest.mark.parametrize('kind', [list, tuple])
@@ -283,8 +547,28 @@ def test_a_list_of_pairs_is_read_item_by_item(kind, bs, drop_last):
 
 
 def test_workers_read_the_same_batches_in_the_same_order():
-    here, there = [BatchLoader(NUMBERS, 4, shuffle=True, seed=0, workers=workers) for workers in (None, 2)]
-    assert seen(here) == seen(there)
+    epochs = [[seen(loader), seen(loader)] for loader in [BatchLoader(NUMBERS, 4, shuffle=True, seed=0, workers=w) for w in (None, 0, 2)]]
+    assert epochs[0] == epochs[1] == epochs[2]
+    ordered, want = BatchLoader(NUMBERS, 3, drop_last=True, workers=2), [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert seen(ordered) == want and seen(ordered) == want
+
+
+class WhoReads:
+    def __len__(self): return 6
+    def __getitem__(self, i): return i, torch.utils.data.get_worker_info() is not None
+
+
+def test_both_loaders_read_through_workers():
+    for workers, want in ((1, True), (0, False), (None, False)):
+        dls = get_dls(WhoReads(), WhoReads(), 2, workers=workers)
+        assert {by_worker for dl in dls for _, flags in dl for by_worker in flags.tolist()} == {want}
+
+
+def test_a_data_set_that_grows_is_read_to_its_end():
+    items = [1, 2, 3]
+    loader = BatchLoader(items, 2)
+    items.append(4)
+    assert len(loader) == 2 and [batch.tolist() for batch in loader] == [[1, 2], [3, 4]]
 
 
 def test_training_batches_are_shuffled_and_validation_batches_ordered_and_larger():
@@ -319,6 +603,65 @@ def test_validation_is_done_in_eval_mode_without_gradients_and_puts_the_mode_bac
     modes, m = [], Spy(4, 3).train(training)
     validate(m, F.cross_entropy, BatchLoader(digits(), 20))
     assert modes == [(False, False)] * 2 and m.training is training and torch.is_grad_enabled()
+
+
+class Broken(nn.Module):
+    "Says where it is, or breaks; its parts are in different modes."
+    def __init__(self, works):
+        super().__init__()
+        self.drop, self.fixed, self.works = nn.Dropout(), nn.Sequential(nn.BatchNorm1d(4)).eval(), works
+    def forward(self, x): return (x + 0*self.fixed(x)) if self.works else x[:, 99]
+    def modes(self): return [module.training for module in self.modules()]
+
+
+@pytest.mark.parametrize('works', [True, False])
+@pytest.mark.parametrize('dl', ['good', 'empty', 'breaks'])
+def test_validation_puts_back_the_mode_of_every_part_whatever_happens(works, dl):
+    m = Broken(works)
+    def broken():
+        yield digits().x, digits().y
+        raise OSError('the disk is gone')
+    batches = {'good': [(digits().x, digits().y)], 'empty': [], 'breaks': broken()}[dl]
+    if works and dl == 'good': validate(m, F.cross_entropy, batches)
+    else:
+        with pytest.raises((IndexError, ValueError, OSError)): validate(m, F.cross_entropy, batches)
+    assert m.modes() == [True, True, False, False] and torch.is_grad_enabled()
+
+
+def test_a_validation_in_eval_mode_throughout():
+    m = Broken(True)
+    m.forward = lambda x: modes.append(m.modes()) or x
+    modes = []
+    validate(m, F.cross_entropy, BatchLoader(digits(), 40))
+    assert modes == [[False] * 4]
+
+
+@pytest.mark.parametrize('empty', [[], iter(())])
+def test_a_loader_without_batches_is_refused_in_a_sentence(empty):
+    m, good = model(), BatchLoader(digits(), 20)
+    with pytest.raises(ValueError, match='validate: no batches; a generator gives them only once'): validate(m, F.cross_entropy, empty)
+    with pytest.raises(ValueError, match='fit: no batches'): fit(1, m, F.cross_entropy, SGD(m.parameters()), empty, good)
+    with pytest.raises(ValueError, match='validate: no batches'): fit(1, m, F.cross_entropy, SGD(m.parameters()), good, empty)
+
+
+def test_an_exhausted_generator_is_refused_in_the_second_epoch():
+    m, good = model(), BatchLoader(digits(), 20)
+    with pytest.raises(ValueError, match='fit: no batches'): fit(2, m, F.cross_entropy, SGD(m.parameters()), iter(list(good)), good)
+    with pytest.raises(ValueError, match='validate: no batches'): fit(2, m, F.cross_entropy, SGD(m.parameters()), good, iter(list(good)))
+
+
+def test_gradients_left_by_a_fit_that_was_broken_off_do_not_count():
+    a, b, ds = model(), model(), digits()
+    F.cross_entropy(a(ds.x), ds.y).backward()
+    for m in (a, b): fit(1, m, F.cross_entropy, SGD(m.parameters(), .1), BatchLoader(ds, 16), BatchLoader(ds, 40))
+    agree(list(a.parameters()), list(b.parameters()))
+
+
+def test_a_validation_that_overflows_says_so():
+    m = model()
+    with torch.no_grad(): m[0].weight[0, 0] = nan
+    loss, share = validate(m, F.cross_entropy, BatchLoader(digits(), 7))
+    assert math.isnan(loss) and 0 <= share <= 1
 
 
 def test_fit_takes_the_steps_of_the_bare_loop():

@@ -15,4 +15,5 @@ OPS = [
     Op('nll', lambda logp: nll(logp, picks(logp.shape)), lambda logp: F.nll_loss(logp, picks(logp.shape)), ROWS),
     Op('cross_entropy', lambda z: cross_entropy(z, picks(z.shape)), lambda z: F.cross_entropy(z, picks(z.shape)), ROWS),
 ]
-NOT_OPS = {'accuracy', 'Optimizer', 'SGD', 'take', 'Dataset', 'BatchLoader', 'DataLoaders', 'get_dls', 'validate', 'fit', 'get_test_data'}
+NOT_OPS = {'accuracy', 'Optimizer', 'SGD', 'take', 'Dataset', 'BatchLoader', 'DataLoaders', 'get_dls', 'validate', 'fit', 'get_test_data',
+           'check_classes', 'param_groups', 'Stepper', 'takes_many'}
