@@ -1,5 +1,5 @@
 # Generated from nbs/05a_watching.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 0
+# Do not edit: change the notebook, then run notebook2script.py. f8ff7b6018ca61b8
 
 # %% nbs/05a_watching.ipynb export 1
 import copy, math
@@ -9,6 +9,16 @@ from exp.nb_05 import batches_in, check_count
 
 
 # %% nbs/05a_watching.ipynb export 2
+def draw(ax, x, y, ylabel, **kwargs):
+    "A line over batches on `ax`, or on the axes of a new figure; returns the axes."
+    import matplotlib.pyplot as plt
+    ax = ax or plt.subplots(figsize=(5, 3), dpi=110)[1]
+    ax.plot(x, y, **kwargs)
+    ax.set(xlabel='batch', ylabel=ylabel)
+    return ax
+
+
+# %% nbs/05a_watching.ipynb export 3
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     fits_only = True
@@ -37,16 +47,19 @@ class Recorder(Callback):
         "The rate at each batch, on `ax` or a new figure."
         return draw(ax, range(1, len(self.lrs) + 1), self.lrs, 'learning rate', **kwargs)
 
-def draw(ax, x, y, ylabel, **kwargs):
-    "A line over batches on `ax`, or on the axes of a new figure; returns the axes."
-    import matplotlib.pyplot as plt
-    ax = ax or plt.subplots(figsize=(5, 3), dpi=70)[1]
-    ax.plot(x, y, **kwargs)
-    ax.set(xlabel='batch', ylabel=ylabel)
-    return ax
+
+# %% nbs/05a_watching.ipynb export 4
+def label_epochs(bars):
+    "Names the axes of the curves that fastprogress has drawn, which it clears each time, and marks whole epochs only."
+    from matplotlib.ticker import MaxNLocator
+    ax = vars(bars).get('graph_ax')                        # None as long as nothing is drawn
+    if ax is None: return
+    ax.set(xlabel='epoch', ylabel='loss')
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bars.graph_out.update(ax.figure)
 
 
-# %% nbs/05a_watching.ipynb export 3
+# %% nbs/05a_watching.ipynb export 5
 class ProgressCallback(Callback):
     """In Jupyter a bar, a table that grows by a row per epoch, and with `plot` the losses; elsewhere a line per epoch.
     It shows what MetricsCallback has put into `learn.history`; `quiet` shows nothing."""
@@ -84,8 +97,10 @@ class ProgressCallback(Callback):
         if names != self.names: self.write(names)
         self.names = names
         self.write([f'{x:.4f}' if isinstance(x, float) else str(x) for x in row.values()])
+        if self.bars is None or not self.plot: return
         curves = [[r[name] for r in history if name in r] for name in ('train_loss', 'valid_loss')]
-        if self.bars is not None and self.plot: self.bars.update_graph([[range(1, len(curve) + 1), curve] for curve in curves])
+        self.bars.update_graph([[range(1, len(curve) + 1), curve] for curve in curves], figsize=(5, 3))
+        label_epochs(self.bars)
 
     def write(self, words):
         if self.bars is None: print(' '.join(f'{word:>12}' for word in words))
@@ -95,12 +110,14 @@ class ProgressCallback(Callback):
         if self.bars is not None: self.bars.on_iter_end()
 
 
-# %% nbs/05a_watching.ipynb export 4
+# %% nbs/05a_watching.ipynb export 6
 def check_mode(what, mode):
     "1 for the mode 'min', -1 for 'max': the sign that makes less the better. Raises ValueError for another."
     if mode not in ('min', 'max'): raise ValueError(f"{what}: mode {mode!r}, wanted 'min' or 'max'")
     return 1 if mode == 'min' else -1
 
+
+# %% nbs/05a_watching.ipynb export 7
 class EarlyStopping(Callback):
     """Ends the fit when `monitor` has not improved by over `min_delta` for `patience` epochs; `mode`: 'min' or 'max'. The weights
     are then those of the last epoch, or with `restore_best` those of the best. A fit resumed after such an end ends at once.
@@ -131,4 +148,3 @@ class EarlyStopping(Callback):
 
     def after_fit(self, learn):
         if learn.whole and self.best_weights: learn.model.load_state_dict(self.best_weights)
-

@@ -1,5 +1,5 @@
 # Generated from nbs/05b_checkpoints.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 0
+# Do not edit: change the notebook, then run notebook2script.py. 7de7ba1afea61cde
 
 # %% nbs/05b_checkpoints.ipynb export 1
 import contextlib, copy, hashlib, io, math, os, random, types
@@ -21,6 +21,8 @@ def plain(x):
         return new
     return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
 
+
+# %% nbs/05b_checkpoints.ipynb export 3
 def random_state():
     "The state of the global random generators: Python's, numpy's, torch's on the CPU and, once in use, on each CUDA GPU."
     return {'python': random.getstate(), 'numpy': plain(np.random.get_state(legacy=False)), 'torch': torch.get_rng_state(),
@@ -34,72 +36,7 @@ def set_random_state(state):
     if state['cuda']: torch.cuda.set_rng_state_all(state['cuda'])
 
 
-# %% nbs/05b_checkpoints.ipynb export 3
-def get_state(thing):
-    "The state of a random generator of Python, numpy or torch, or of what has a state_dict, as tensors and plain data."
-    if isinstance(thing, random.Random): return thing.getstate()
-    if isinstance(thing, np.random.RandomState): return plain(thing.get_state(legacy=False))
-    if isinstance(thing, np.random.Generator): return plain(thing.bit_generator.state)
-    return thing.get_state() if isinstance(thing, torch.Generator) else thing.state_dict()
-
-def set_state(thing, state):
-    "Puts back what `get_state` returned."
-    if isinstance(thing, random.Random): thing.setstate(state)
-    elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state
-    elif isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)
-    else: thing.load_state_dict(state)
-
-
 # %% nbs/05b_checkpoints.ipynb export 4
-def generators(thing, path='', depth=9, seen=None):
-    """{path: generator} of the random generators that belong to `thing`: in its attributes, lists, tuples, dicts and the variables
-    that its functions have captured, and in theirs, `depth` levels down."""
-    seen = set() if seen is None else seen
-    if id(thing) in seen or not depth or isinstance(thing, (type, types.ModuleType, torch.Tensor, np.ndarray)): return {}
-    seen.add(id(thing))
-    if isinstance(thing, (random.Random, np.random.RandomState, np.random.Generator, torch.Generator)): return {path: thing}
-    if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))
-    elif isinstance(thing, dict): inside = list(thing.items())[:99]
-    else: inside = [*getattr(thing, '__dict__', {}).items(), *enumerate(closure(thing))]
-    return {k: v for name, part in inside for k, v in generators(part, f'{path}.{name}', depth - 1, seen).items()}
-
-def closure(function):
-    "The values of the variables that a function has captured."
-    for cell in getattr(function, '__closure__', None) or ():
-        with contextlib.suppress(ValueError): yield cell.cell_contents              # ValueError: not bound yet
-
-
-# %% nbs/05b_checkpoints.ipynb export 5
-def fit_objects(learn, cbs):
-    "All that a fit with the callbacks `cbs` changes, by kind and name: parts and callbacks, with a state_dict, and generators."
-    loaders, callbacks = {'dls.train': learn.dls.train, 'dls.valid': learn.dls.valid}, {}
-    for cb in cbs:
-        name, alike = type(cb).__name__, sum(type(other) is type(cb) for other in callbacks.values())
-        if cb.state_dict(): callbacks[f'{name} {alike + 1}' if alike else name] = cb
-    roots = {**loaders, 'model': learn.model, 'loss_func': learn.loss_func, 'callbacks': list(cbs)}
-    stateful = {name: dl for name, dl in loaders.items() if hasattr(dl, 'state_dict')}
-    return {'parts': {**learn.parts(), **stateful}, 'callbacks': callbacks, 'generators': generators(roots)}
-
-def fit_state(learn, cbs):
-    "The state of all `fit_objects` and of the global random generators, as tensors and plain data."
-    kinds = fit_objects(learn, cbs)
-    states = {kind: {name: get_state(thing) for name, thing in things.items()} for kind, things in kinds.items()}
-    return plain({**states, 'random': random_state()})
-
-def set_fit_state(learn, cbs, state):
-    "Puts back what `fit_state` returned. When one of the objects refuses its state, its error is raised and all are as before."
-    def put(state):
-        for kind, things in fit_objects(learn, cbs).items():
-            for name, part in state[kind].items(): set_state(things[name], part)
-        set_random_state(state['random'])
-    before = copy.deepcopy(fit_state(learn, cbs))
-    try: put(state)
-    except BaseException:
-        put(before)
-        raise
-
-
-# %% nbs/05b_checkpoints.ipynb export 6
 def save_checked(state, folder, name):
     """Writes `state`, of tensors and plain data, to `folder/name-HASH.pt`, whole or not at all; returns the path.
     Raises pickle.UnpicklingError, and writes nothing, for a `state` that could not be loaded again."""
@@ -128,7 +65,107 @@ def load_checked(path):
     return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
 
+# %% nbs/05b_checkpoints.ipynb export 5
+def closure(function):
+    "The values of the variables that a function has captured."
+    for cell in getattr(function, '__closure__', None) or ():
+        with contextlib.suppress(ValueError): yield cell.cell_contents              # ValueError: not bound yet
+
+
+# %% nbs/05b_checkpoints.ipynb export 6
+def generators(thing, path='', depth=9, seen=None):
+    """{path: generator} of the random generators that belong to `thing`: in its attributes, lists, tuples, dicts and the variables
+    that its functions have captured, and in theirs, `depth` levels down."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or not depth or isinstance(thing, (type, types.ModuleType, torch.Tensor, np.ndarray)): return {}
+    seen.add(id(thing))
+    if isinstance(thing, (random.Random, np.random.RandomState, np.random.Generator, torch.Generator)): return {path: thing}
+    if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))
+    elif isinstance(thing, dict): inside = list(thing.items())[:99]
+    else: inside = [*getattr(thing, '__dict__', {}).items(), *enumerate(closure(thing))]
+    return {k: v for name, part in inside for k, v in generators(part, f'{path}.{name}', depth - 1, seen).items()}
+
+
 # %% nbs/05b_checkpoints.ipynb export 7
+def get_state(thing):
+    "The state of a random generator of Python, numpy or torch, or of what has a state_dict, as tensors and plain data."
+    if isinstance(thing, random.Random): return thing.getstate()
+    if isinstance(thing, np.random.RandomState): return plain(thing.get_state(legacy=False))
+    if isinstance(thing, np.random.Generator): return plain(thing.bit_generator.state)
+    return thing.get_state() if isinstance(thing, torch.Generator) else thing.state_dict()
+
+def set_state(thing, state):
+    "Puts back what `get_state` returned."
+    if isinstance(thing, random.Random): thing.setstate(state)
+    elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state
+    elif isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)
+    else: thing.load_state_dict(state)
+
+
+# %% nbs/05b_checkpoints.ipynb export 8
+def fit_objects(learn, cbs):
+    "All that a fit with the callbacks `cbs` changes, by kind and name: parts and callbacks, with a state_dict, and generators."
+    loaders, callbacks = {'dls.train': learn.dls.train, 'dls.valid': learn.dls.valid}, {}
+    for cb in cbs:
+        name, alike = type(cb).__name__, sum(type(other) is type(cb) for other in callbacks.values())
+        if cb.state_dict(): callbacks[f'{name} {alike + 1}' if alike else name] = cb
+    roots = {**loaders, 'model': learn.model, 'loss_func': learn.loss_func, 'callbacks': list(cbs)}
+    stateful = {name: dl for name, dl in loaders.items() if hasattr(dl, 'state_dict')}
+    return {'parts': {**learn.parts(), **stateful}, 'callbacks': callbacks, 'generators': generators(roots)}
+
+
+# %% nbs/05b_checkpoints.ipynb export 9
+def fit_state(learn, cbs):
+    "The state of all `fit_objects` and of the global random generators, as tensors and plain data."
+    kinds = fit_objects(learn, cbs)
+    states = {kind: {name: get_state(thing) for name, thing in things.items()} for kind, things in kinds.items()}
+    return plain({**states, 'random': random_state()})
+
+
+# %% nbs/05b_checkpoints.ipynb export 10
+def set_fit_state(learn, cbs, state):
+    "Puts back what `fit_state` returned. When one of the objects refuses its state, its error is raised and all are as before."
+    def put(state):
+        for kind, things in fit_objects(learn, cbs).items():
+            for name, part in state[kind].items(): set_state(things[name], part)
+        set_random_state(state['random'])
+    before = copy.deepcopy(fit_state(learn, cbs))
+    try: put(state)
+    except BaseException:
+        put(before)
+        raise
+
+
+# %% nbs/05b_checkpoints.ipynb export 11
+def recipe(learn):
+    "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
+    loss, names = learn.loss_func, {id(p): name for name, p in learn.model.named_parameters()}
+    same = {'loss': getattr(loss, '__qualname__', type(loss).__name__), 'optimiser': f'{type(learn.opt).__module__}.{type(learn.opt).__name__}'}
+    same.update({f'model {name}': tuple(getattr(x, 'shape', ())) for name, x in learn.model.state_dict().items()})
+    for i, group in enumerate(learn.opt.param_groups):
+        same[f'parameters of group {i}'] = [names.get(id(p), tuple(p.shape)) for p in group['params']]
+        same.update({f'{name} of group {i}': x for name, x in group.items() if name != 'params'})
+    for half, dl in (('train', learn.dls.train), ('valid', learn.dls.valid)):
+        if getattr(dl, 'num_workers', 0) and getattr(dl, 'persistent_workers', False):
+            raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
+        known = 'bs', 'batch_size', 'shuffle', 'drop_last'
+        same.update({f'{name} of dls.{half}': getattr(dl, name) for name in known if hasattr(dl, name)})
+    for cb in learn.active: same.update({f'{type(cb).__name__}.{name}': getattr(cb, name) for name in cb.same})
+    return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
+
+
+# %% nbs/05b_checkpoints.ipynb export 12
+def lock_file(file):
+    "Locks an open file for this process, not for its children. Raises OSError when another has it."
+    if os.name == 'nt':
+        import msvcrt
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# %% nbs/05b_checkpoints.ipynb export 13
 class FolderLock:
     "Keeps `folder` for one fit, until `release` or the end of the process, however that comes. ValueError when another has it."
     held = set()                             # (process, folder): the system does not lock a process out of its own files
@@ -150,35 +187,8 @@ class FolderLock:
         self.file.close()
         self.held.discard(self.key)
 
-def lock_file(file):
-    "Locks an open file for this process, not for its children. Raises OSError when another has it."
-    if os.name == 'nt':
-        import msvcrt
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-
-# %% nbs/05b_checkpoints.ipynb export 8
-def recipe(learn):
-    "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
-    loss, names = learn.loss_func, {id(p): name for name, p in learn.model.named_parameters()}
-    same = {'loss': getattr(loss, '__qualname__', type(loss).__name__), 'optimiser': f'{type(learn.opt).__module__}.{type(learn.opt).__name__}'}
-    same.update({f'model {name}': tuple(getattr(x, 'shape', ())) for name, x in learn.model.state_dict().items()})
-    for i, group in enumerate(learn.opt.param_groups):
-        same[f'parameters of group {i}'] = [names.get(id(p), tuple(p.shape)) for p in group['params']]
-        same.update({f'{name} of group {i}': x for name, x in group.items() if name != 'params'})
-    for half, dl in (('train', learn.dls.train), ('valid', learn.dls.valid)):
-        if getattr(dl, 'num_workers', 0) and getattr(dl, 'persistent_workers', False):
-            raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
-        known = 'bs', 'batch_size', 'shuffle', 'drop_last'
-        same.update({f'{name} of dls.{half}': getattr(dl, name) for name in known if hasattr(dl, name)})
-    for cb in learn.active: same.update({f'{type(cb).__name__}.{name}': getattr(cb, name) for name in cb.same})
-    return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
-
-
-# %% nbs/05b_checkpoints.ipynb export 9
+# %% nbs/05b_checkpoints.ipynb export 14
 class Checkpoint(Callback):
     """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
     the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
@@ -247,4 +257,3 @@ class Checkpoint(Callback):
         best = [path for path in self.files() if int(path.name.split('-')[1]) == epoch]
         if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
         return best[0]
-
