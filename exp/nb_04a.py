@@ -1,20 +1,31 @@
 # Generated from nbs/04a_callbacks.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 0
+# Do not edit: change the notebook, then run notebook2script.py. 2c5e2208cc81e320
 
 # %% nbs/04a_callbacks.ipynb export 1
 import pickle
 import torch
-from torch.nn import functional as F
 
 
 # %% nbs/04a_callbacks.ipynb export 2
+class CancelBatch(Exception): "Raised by a callback to skip the rest of this batch."
+class CancelEpoch(Exception): "Raised by a callback to skip the rest of this epoch."
+class CancelFit(Exception): "Raised by a callback to end the fit, with the reason."
+CANCEL = CancelBatch, CancelEpoch, CancelFit
+RANKS = *CANCEL, KeyboardInterrupt, Exception, BaseException
+
+def rank(e):
+    "How grave an exception is: 0 to 2 for a cancellation, 3 for Ctrl-C, 4 for an error, 5 for the end of the program."
+    return next(i for i, kind in enumerate(RANKS) if isinstance(e, kind))
+
+
+# %% nbs/04a_callbacks.ipynb export 3
 EVENTS = ('before_fit', 'before_epoch', 'before_train', 'before_validate', 'before_batch',
           'after_pred', 'after_loss', 'after_backward', 'after_step',
           'after_batch', 'after_validate', 'after_train', 'after_epoch', 'after_fit')
 STEPS = 'do_split', 'do_forward', 'do_loss', 'do_backward', 'do_step'
 
 
-# %% nbs/04a_callbacks.ipynb export 3
+# %% nbs/04a_callbacks.ipynb export 4
 class Callback:
     """Define any method named in EVENTS; it is called with the loop. Those with a smaller `order` are called first. `setup`
     and `teardown` come before and after all events of a fit; a method named in STEPS takes the place of the loop's own.
@@ -30,18 +41,6 @@ class Callback:
 
     def load_state_dict(self, state):
         for name in self.saves: setattr(self, name, state[name])
-
-
-# %% nbs/04a_callbacks.ipynb export 4
-class CancelBatch(Exception): "Raised by a callback to skip the rest of this batch."
-class CancelEpoch(Exception): "Raised by a callback to skip the rest of this epoch."
-class CancelFit(Exception): "Raised by a callback to end the fit, with the reason."
-CANCEL = CancelBatch, CancelEpoch, CancelFit
-RANKS = *CANCEL, KeyboardInterrupt, Exception, BaseException
-
-def rank(e):
-    "How grave an exception is: 0 to 2 for a cancellation, 3 for Ctrl-C, 4 for an error, 5 for the end of the program."
-    return next(i for i, kind in enumerate(RANKS) if isinstance(e, kind))
 
 
 # %% nbs/04a_callbacks.ipynb export 5
@@ -209,4 +208,3 @@ class Loop(Steps):
             self.run(self.do['do_split'], 'do_split')
             self.within('before_batch', work, 'after_batch', CancelBatch)
         if self.items is None: raise ValueError('the loader gave no batch: it is empty, or was read to its end before')
-
