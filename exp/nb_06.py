@@ -1,5 +1,5 @@
 # Generated from nbs/06_schedules.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 0
+# Do not edit: change the notebook, then run notebook2script.py. 3606a6725161ae4f
 
 # %% nbs/06_schedules.ipynb export 1
 import copy, math
@@ -19,6 +19,12 @@ def sched_lin(start, end):
     "A straight line from `start` to `end`."
     return lambda pos: start + pos*(end - start)
 
+def sched_poly(start, end, power):
+    "From `start` to `end` as the `power` of the position: 1 is a line, more stays longer near `start`."
+    return lambda pos: start + (end - start) * pos**power
+
+
+# %% nbs/06_schedules.ipynb export 3
 def sched_cos(start, end):
     "Half a cosine from `start` to `end`, flat at both (Loshchilov and Hutter, 2017)."
     return lambda pos: end + (start - end) * (1 + math.cos(math.pi * pos)) / 2
@@ -28,12 +34,8 @@ def sched_exp(start, end):
     if start * end <= 0: raise ValueError(f'sched_exp: from {start} to {end}: no factor leads there')
     return lambda pos: start * (end/start)**pos
 
-def sched_poly(start, end, power):
-    "From `start` to `end` as the `power` of the position: 1 is a line, more stays longer near `start`."
-    return lambda pos: start + (end - start) * pos**power
 
-
-# %% nbs/06_schedules.ipynb export 3
+# %% nbs/06_schedules.ipynb export 4
 def combine_scheds(fractions, scheds):
     "`scheds` one after the other, each for its fraction of the time. Raises ValueError unless the fractions sum to 1."
     if len(fractions) != len(scheds):
@@ -48,13 +50,13 @@ def combine_scheds(fractions, scheds):
     return combined
 
 
-# %% nbs/06_schedules.ipynb export 4
+# %% nbs/06_schedules.ipynb export 5
 def one_cycle(top, start, end, up=.3):
     "From `start` to `top` during the fraction `up`, then down to `end`, both by half a cosine."
     return combine_scheds([up, 1 - up], [sched_cos(start, top), sched_cos(top, end)])
 
 
-# %% nbs/06_schedules.ipynb export 5
+# %% nbs/06_schedules.ipynb export 6
 def settings(opt):
     "The settings of each parameter group of the optimiser `opt`, as a list of dicts."
     return [{name: value for name, value in group.items() if name != 'params'} for group in opt.param_groups]
@@ -72,7 +74,7 @@ class Scheduler(Callback):
             group.update(former, params=params)
 
 
-# %% nbs/06_schedules.ipynb export 6
+# %% nbs/06_schedules.ipynb export 7
 class ParamScheduler(Scheduler):
     """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
     puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
@@ -107,7 +109,7 @@ class ParamScheduler(Scheduler):
                 else: group[name] = value
 
 
-# %% nbs/06_schedules.ipynb export 7
+# %% nbs/06_schedules.ipynb export 8
 class OneCycle(ParamScheduler):
     """The one-cycle policy (Smith, 2018) with the settings of torch's OneCycleLR: the rate from `top/div` up to `top`
     (a number, or one per group) and down to `top/div/div_end`; momentum from `moms[0]` to `moms[1]` and back, or
@@ -125,7 +127,7 @@ class OneCycle(ParamScheduler):
         super().setup(learn)
 
 
-# %% nbs/06_schedules.ipynb export 8
+# %% nbs/06_schedules.ipynb export 9
 class LRFinder(Callback):
     """Raises the rate from `start` to `end` in `steps` training batches and keeps `lrs` and `losses`; it ends before when a loss
     is NaN or infinite, or lies above the least so far by three times the first."""
@@ -180,7 +182,7 @@ class LRFinder(Callback):
         return ax
 
 
-# %% nbs/06_schedules.ipynb export 9
+# %% nbs/06_schedules.ipynb export 10
 def lr_find(learn, keep=Callback, **kwargs):
     """Runs an LRFinder with the settings `kwargs` and returns it; says so when it has found nothing. Everything is put back: the
     learner's parts and their modes, its loaders, callbacks and all random generators. Of its callbacks those take part that
@@ -199,7 +201,7 @@ def lr_find(learn, keep=Callback, **kwargs):
     return finder
 
 
-# %% nbs/06_schedules.ipynb export 10
+# %% nbs/06_schedules.ipynb export 11
 class TorchScheduler(Scheduler):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
     order = 70                                    # after those who look at the rate of this step
@@ -212,4 +214,3 @@ class TorchScheduler(Scheduler):
     def after_step(self, learn): self.scheduler.step()
     def state_dict(self): return self.scheduler.state_dict()
     def load_state_dict(self, state): self.scheduler.load_state_dict(state)
-
