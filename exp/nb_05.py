@@ -1,5 +1,5 @@
 # Generated from nbs/05_learner.ipynb
-# Do not edit: change the notebook, then run notebook2script.py. 35c76db63af13a64
+# Do not edit: change the notebook, then run notebook2script.py. 9e4eba7bb7ff0dac
 
 # %% nbs/05_learner.ipynb export 1
 import copy, itertools, math
@@ -32,9 +32,10 @@ def join(batches):
 def examples(*data):
     "The number of examples in a batch: the length of the first tensor in `data` that has one."
     sizes = []
-    for part in data: map_tensors(lambda x: sizes.append(len(x)) if x.ndim else None, part)
-    if not sizes: raise ValueError('no tensor in the batch tells the number of its examples')
-    return sizes[0]
+    for part in data:
+        map_tensors(lambda x: sizes.append(len(x)) if x.ndim else None, part)
+        if sizes: return sizes[0]
+    raise ValueError('no tensor in the batch tells the number of its examples')
 
 def batches_in(dl):
     "The number of batches in the loader `dl`, or None when it does not know."
@@ -48,7 +49,7 @@ def one_number(name, value):
     try: number = torch.as_tensor(value).detach()
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
     if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
-    return number.reshape(())
+    return number.reshape(()) if number.ndim else number
 
 
 # %% nbs/05_learner.ipynb export 6
@@ -224,7 +225,7 @@ class StopOnNaN(Callback):
 
     def after_loss(self, learn):
         if not learn.training: return
-        self.losses.append(learn.loss.detach().reshape(()))
+        self.losses.append(learn.loss.detach())
         if len(self.losses) == self.every:
             self.look(learn)
             self.keep(learn)
@@ -236,7 +237,7 @@ class StopOnNaN(Callback):
         self.losses, self.kept = [], {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
 
     def look(self, learn):
-        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
+        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).flatten().tolist() if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
