@@ -71,17 +71,35 @@ def test_callbacks_are_called_by_their_order_and_then_as_given():
     class Named(Callback):
         def __init__(self, name, order): self.name, self.order = name, order
         def before_fit(self, learn): called.append(self.name)
+    class Alike(Named): pass
     called = []
-    loop([Named('c', 50), Named('a', -1), Named('d', 50)]).fit(0, [Named('b', 0)])
-    assert called == list('abcd')
+    loop([Named('c', 50), Named('a', -1), Alike('d', 50)]).fit(0, [Named('b', 0), Alike('e', 50)])
+    assert called == list('abcde')
 
 
-def test_callbacks_given_to_fit_are_not_kept():
-    learn, diary = loop(), Diary()
-    learn.fit(1, [diary])
-    heard = len(diary.lines)
+def test_callbacks_given_to_fit_are_not_kept_and_lists_stay_their_owners():
+    mine, guests, diary = [Diary()], [Diary()], Diary()
+    learn = loop(mine)
+    mine.append(diary)
+    learn.fit(1, guests)
+    heard = len(guests[0].lines)
     learn.fit(1)
-    assert len(diary.lines) == heard
+    assert len(guests[0].lines) == heard > 0 and diary.lines == [] and (len(mine), len(guests), len(learn.cbs)) == (2, 1, 1)
+
+
+def test_a_class_in_place_of_an_object_is_refused():
+    with pytest.raises(TypeError, match=r'fit: Diary is a class, wanted an object of it: Diary\(\)'): loop([Diary]).fit(1)
+
+
+def test_the_state_of_a_callback_is_what_it_names_and_goes_back_into_that_object():
+    class Counts(Callback):
+        saves = ('n', 'sum')
+        n, sum, other = 0, 0., 'mine'
+    a, b, c = Counts(), Counts(), Counts()
+    a.n, a.sum, a.other = 3, .5, 'yours'
+    b.load_state_dict(a.state_dict())
+    assert (a.state_dict(), Callback().state_dict()) == ({'n': 3, 'sum': .5}, {})
+    assert [(x.n, x.sum, x.other) for x in (b, c)] == [(3, .5, 'mine'), (0, 0., 'mine')]
 
 
 @pytest.mark.parametrize('name', ['after_batches', 'before_everything', 'after_'])
@@ -124,6 +142,8 @@ def test_the_reason_of_a_cancellation_is_printed_with_its_place(capsys):
     def cancel(learn): raise CancelFit('enough')
     loop([Diary(after_step=cancel)]).fit(3)
     assert capsys.readouterr().out == 'enough, epoch 1 of 3, training batch 1\n'
+    loop([Diary(after_loss=raising(CancelBatch))]).fit(3)
+    assert capsys.readouterr().out == ''
 
 
 def test_an_epoch_knows_whether_it_is_whole():
@@ -212,6 +232,13 @@ def test_an_error_in_a_data_set_or_a_model_says_where_it_was():
         Loop(model := nn.Linear(4, 3), get_dls(torn, data(), 16), F.cross_entropy, SGD(model.parameters(), .1), [Diary()]).fit(1)
     with pytest.raises(FitError, match='failed, last event before_batch, epoch 1 of 1, training batch 1: RuntimeError'):
         Loop(model := nn.Linear(7, 3), get_dls(data(), data(), 16), F.cross_entropy, SGD(model.parameters(), .1)).fit(1)
+
+
+def test_a_fit_that_fails_before_its_first_batch_has_the_place_of_its_own_beginning():
+    learn = loop(bs=8)
+    for epochs, place in [(0, ''), (4, 'epoch 1 of 4, ')]:
+        learn.fit(1)                                               # which ends in a later batch, of the validation
+        with pytest.raises(FitError, match=f'Diary.before_fit failed, {place}training batch 1: OSError'): learn.fit(epochs, [Diary(before_fit=raising(OSError))])
 
 
 def test_after_an_error_the_loop_can_be_used_again():
@@ -326,6 +353,15 @@ def test_a_fit_within_a_fit_has_places_of_its_own():
         loop([Diary(after_step=inner)]).fit(5)
 
 
+def test_a_fit_can_begin_at_a_later_epoch_and_knows_where_its_rows_begin():
+    def note(learn): learn.history.append(learn.epoch), seen.append(learn.first_row)
+    class Resumes(Callback):
+        def setup(self, learn): learn.epoch = 3
+    seen, learn = [], loop()
+    learn.fit(2, [Diary(after_epoch=note)]).fit(5, [Diary(after_epoch=note), Resumes()])
+    assert learn.history == [0, 1, 3, 4] and seen == [0, 0, 2, 2]
+
+
 # ---- steps
 
 class Summed(nn.Module):
@@ -337,7 +373,7 @@ class Summed(nn.Module):
     def forward(self, a, b=None): return self.layer(a['x'] if isinstance(a, dict) else a if b is None else a + b)
 
 
-@pytest.mark.parametrize('form', [lambda x, y: (x, y), lambda x, y: [x, y], lambda x, y: (x/2, x/2, y), lambda x, y: ((x/2, x/2), y),
+@pytest.mark.parametrize('form', [lambda x, y: (x, y), lambda x, y: [x, y], lambda x, y: (x/2, x/2, y), lambda x, y: ((x/2, x/2), y), lambda x, y: ([x/2, x/2], y),
                                   lambda x, y: {'x': x, 'y': y}])
 def test_a_batch_may_be_a_pair_a_longer_tuple_or_a_dict(form):
     x, y = data()[:]

@@ -73,11 +73,6 @@ def test_an_infinite_loss_ends_the_fit_too_and_one_in_validation_does_not(capsys
     assert capsys.readouterr().out == ''
 
 
-def test_a_class_in_place_of_an_object_is_refused():
-    with pytest.raises(TypeError, match=r'fit: MetricsCallback is a class, wanted an object of it: MetricsCallback\(\)'):
-        learner([MetricsCallback]).fit(1)
-
-
 # ---- what it carries
 
 class Accumulate(Callback):
