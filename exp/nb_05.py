@@ -3,72 +3,199 @@
 
 # ---
 #
-# %% nbs/05_learner.ipynb b7d296ae
-import copy, math
+# %% nbs/05_learner.ipynb b27c28ad
+import copy, itertools, math
 import torch
 from torch import nn
 from torch.nn import functional as F
 from exp.nb_04 import SGD
+from exp.nb_04a import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop
 
 # ---
-# EVENTS
-# %% nbs/05_learner.ipynb fd53cfbe
-EVENTS = ('before_fit', 'before_epoch', 'before_train', 'before_validate', 'before_batch',
-          'after_pred', 'after_loss', 'after_backward', 'after_step',
-          'after_batch', 'after_validate', 'after_train', 'after_epoch', 'after_fit')
+# map_tensors
+# %% nbs/05_learner.ipynb 339b9ae8
+def map_tensors(f, data):
+    "`data`, a tensor or tuples, lists and dicts of them, with `f` of each tensor; anything else as it is."
+    if torch.is_tensor(data): return f(data)
+    if isinstance(data, dict): return {name: map_tensors(f, part) for name, part in data.items()}
+    if isinstance(data, tuple) and hasattr(data, '_fields'): return type(data)(*[map_tensors(f, part) for part in data])
+    return type(data)(map_tensors(f, part) for part in data) if type(data) in (tuple, list) else data
 
 # ---
-# Callback
-# %% nbs/05_learner.ipynb eef6a509
-class Callback:
-    "Define any method named in EVENTS; it is called with the Learner. Those with a smaller `order` are called first."
-    order, saves = 50, ()                         # saves: names of attributes that belong in a checkpoint
-
-    def __init_subclass__(cls):
-        unknown = {name for name in vars(cls) if name.startswith(('before_', 'after_'))} - set(EVENTS)
-        if unknown: raise TypeError(f'{cls.__name__}: no such event {sorted(unknown)}, only {EVENTS}')
-
-    def state_dict(self): return {name: getattr(self, name) for name in self.saves}
-
-    def load_state_dict(self, state):
-        for name in self.saves: setattr(self, name, state[name])
+# join
+# %% nbs/05_learner.ipynb d3bf49c3
+def join(batches):
+    "A list of batches of one form as a single one: their tensors are concatenated, in tuples and dicts too."
+    first = batches[0]
+    if torch.is_tensor(first): return torch.cat(batches)
+    if isinstance(first, dict): return {name: join([batch[name] for batch in batches]) for name in first}
+    return tuple(map(join, zip(*batches))) if isinstance(first, (tuple, list)) else batches
 
 # ---
-# CancelBatch
-# %% nbs/05_learner.ipynb c725d2dd
-class CancelBatch(Exception): "Raised by a callback to skip the rest of this batch."
-class CancelEpoch(Exception): "Raised by a callback to skip the rest of this epoch."
-class CancelFit(Exception): "Raised by a callback to end the fit, with the reason."
-CANCEL = CancelBatch, CancelEpoch, CancelFit
+# examples
+# %% nbs/05_learner.ipynb 96a843ec
+def examples(*data):
+    "The number of examples in a batch: the length of the first tensor in `data` that has one."
+    sizes = []
+    for part in data:
+        map_tensors(lambda x: sizes.append(len(x)) if x.ndim else None, part)
+        if sizes: return sizes[0]
+    raise ValueError('no tensor in the batch tells the number of its examples')
 
-class FitError(RuntimeError):
-    "Something failed in a fit; says in which event of which callback, epoch and batch. The `cause` is its `__cause__`."
-    def __init__(self, sentence, cause):
-        super().__init__(f'{sentence}: {cause!r}')
-        self.__cause__ = cause
+def batches_in(dl):
+    "The number of batches in the loader `dl`, or None when it does not know."
+    try: return len(dl)
+    except TypeError: return None
+
+# ---
+# one_number
+# %% nbs/05_learner.ipynb bf5f8e96
+def one_number(name, value):
+    "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
+    try: number = torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
+    if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
+    return number.reshape(()) if number.ndim else number
+
+# ---
+# MetricsCallback
+# %% nbs/05_learner.ipynb 06c63a9c
+class MetricsCallback(Callback):
+    """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set, each one number:
+    functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset). ValueError for a name of ours."""
+    order, fits_only = 0, True
+    def __init__(self, **metrics):
+        taken = {'epoch', 'train_loss', 'valid_loss'} & {*metrics}
+        if taken: raise ValueError(f'MetricsCallback: the name {taken.pop()} is taken')
+        self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
+        self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
+        self.reset()
+
+    def reset(self):
+        self.values = {}
+        for metric in self.objects.values(): metric.reset()
+
+    def before_epoch(self, learn): self.reset()
+
+    def after_loss(self, learn):
+        count = examples(learn.yb, learn.xb)
+        self.add('train_loss' if learn.training else 'valid_loss', learn.loss, count)
+        if learn.training: return
+        for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
+        for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
+
+    def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
+
+    def after_epoch(self, learn):
+        row = self.row()
+        if not learn.whole or not row: return
+        last = learn.history[-1] if len(learn.history) > learn.first_row else {}
+        if last.get('epoch') == learn.epoch + 1: last.update(row)          # another MetricsCallback was here
+        else: learn.history.append({'epoch': learn.epoch + 1, **row})
+
+    def row(self):
+        "The means over the examples of all batches since the last `reset`, and what the objects say; floats."
+        row = {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
+        objects = self.objects if 'valid_loss' in row else {}
+        return {**row, **{name: one_number(name, metric.compute()).item() for name, metric in objects.items()}}
+
+    def mean(self, values, counts):
+        return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
+
+# ---
+# GradientClip
+# %% nbs/05_learner.ipynb cb85d9ae
+class GradientClip(Callback):
+    "Scales all gradients down together when their norm exceeds `max_norm` (Pascanu et al., 2013). ValueError unless it is over 0."
+    same = ('max_norm',)
+    def __init__(self, max_norm):
+        if not max_norm > 0: raise ValueError(f'GradientClip: a norm of {max_norm}, wanted one over 0')
+        self.max_norm = max_norm
+
+    def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
+
+# ---
+# DeviceCallback
+# %% nbs/05_learner.ipynb 37b7ee33
+class DeviceCallback(Callback):
+    "Moves model, loss and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
+    order = -20
+    def __init__(self, device=None):
+        best = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+        self.device = torch.device(device or best)
+
+    def setup(self, learn):
+        for part in (learn.model, learn.loss_func):
+            if isinstance(part, nn.Module): part.to(self.device)
+
+    before_validate = setup
+    def before_batch(self, learn): learn.xb, learn.yb = map_tensors(lambda x: x.to(self.device), (learn.xb, learn.yb))
+
+# ---
+# Answers
+# %% nbs/05_learner.ipynb 71668a08
+class Answers(Callback):
+    "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU."
+    order = math.inf
+    def __init__(self): self.preds, self.targs = [], []
+
+    def before_batch(self, learn):
+        for p in itertools.islice(learn.model.parameters(), 1):
+            learn.xb, learn.yb = map_tensors(lambda x: x.to(p.device), (learn.xb, learn.yb))
+
+    def after_pred(self, learn):
+        pred, targ = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))
+        self.preds.append(pred)
+        self.targs.append(targ)
 
 # ---
 # Predictor
-# %% nbs/05_learner.ipynb 4ad99523
-class Predictor:
-    "What can be asked of a `model` with its `dls` and `loss_func`, without training it."
+# %% nbs/05_learner.ipynb 87a0372c
+class Predictor(Loop):
+    "What can be asked of a model with its loaders, without training it."
+    def ask(self, dl, work, cbs, **do):
+        """The batches of `dl` (None: the validation set) go through `work`, in eval mode and without a graph, with `cbs` and those
+        of our callbacks that are not for fits only. It is a copy that is asked: a fit that is under way stays as it is."""
+        asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
+        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs])
+        asked.do.update(do)
+        asked.epochs = 0
+        try: asked.half(self.dls.valid if dl is None else dl, False, lambda: work(asked), 'before_validate', 'after_validate')
+        finally:
+            for module, mode in modes.items(): module.training = mode
+
     def predict(self, xb):
-        "The model's output for the batch `xb`, in eval mode; on the CPU."
-        was_training, device = self.model.training, next(self.model.parameters()).device
-        self.model.eval()
-        try:
-            with torch.no_grad(): return self.model(xb.to(device)).cpu()
-        finally: self.model.train(was_training)
+        "The model's output, on the CPU, for inputs `xb` alone: a tensor, a tuple that the model takes apart, a dict."
+        def inputs_only(learn): learn.xb, learn.yb = learn.items, None
+        self.ask([xb], Loop.ask_batch, [answers := Answers()], do_split=inputs_only)
+        return answers.preds[0]
 
     def get_preds(self, dl=None):
-        "Predictions for and targets of all examples of `dl` (None: the validation set), in its order."
-        preds, targs = zip(*[(self.predict(xb), yb.cpu()) for xb, yb in (self.dls.valid if dl is None else dl)])
-        return torch.cat(preds), torch.cat(targs)
+        "Predictions for and targets of all examples of `dl` (None: the validation set), in its order, on the CPU."
+        self.ask(dl, Loop.ask_batch, [answers := Answers()])
+        return join(answers.preds), join(answers.targs)
 
     def validate(self, dl=None, **metrics):
-        "A dict of floats: the loss over `dl` (None: the validation set), and each function of `metrics`."
-        preds, targs = self.get_preds(dl)
-        return {name: float(f(preds, targs)) for name, f in {'loss': self.loss_func, **metrics}.items()}
+        "A dict of floats, as in a fit's history: the mean `loss` over `dl` (None: the validation set), and each of `metrics`."
+        if 'loss' in metrics: raise ValueError('validate: the name loss is taken')
+        self.ask(dl, Loop.check_batch, [Answers(), means := MetricsCallback(**metrics)])
+        row = means.row()
+        return {'loss': row.pop('valid_loss'), **row}
+
+# ---
+# Learner
+# %% nbs/05_learner.ipynb 06eaf19e
+class Learner(Predictor):
+    """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
+    are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
+    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
+        super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
+        self.lr = lr
+
+    def parts(self):
+        "By name, what a fit changes and can be put back: everything that has a state_dict."
+        named = {'model': self.model, 'opt': self.opt, 'loss_func': self.loss_func}
+        return {name: part for name, part in named.items() if hasattr(part, 'state_dict')}
 
     def summary(self):
         "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
@@ -78,104 +205,35 @@ class Predictor:
         def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
         leaves = [layer for layer in self.model.modules() if not any(layer.children())]
         hooks = [layer.register_forward_hook(note) for layer in leaves]
-        try: self.predict(next(iter(self.dls.valid))[0])
+        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, [Answers()])
         finally:
             for hook in hooks: hook.remove()
         rows.append(('all parameters', '', count(self.model)))
         return '\n'.join(f'{name:<20} {str(size):<24} {n:>12,}' for name, size, n in rows)
 
 # ---
-# Learner
-# %% nbs/05_learner.ipynb 27d2d786
-class Learner(Predictor):
-    """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser.
-    Lesson 05 has a table of the attributes that callbacks may use and change. Errors are raised as FitError."""
-    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
-        self.model, self.dls, self.loss_func, self.lr, self.cbs = model, dls, loss_func, lr, [StopOnNaN(), *cbs]
-        self.opt, self.history = opt_func(model.parameters(), lr=lr), []
+# check_count
+# %% nbs/05_learner.ipynb 373c2cfa
+def check_count(what, value):
+    "Raises ValueError unless the setting `value` is a whole number from 1 on."
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f'{what}: {value!r}, wanted a whole number from 1 on')
 
-    def fit(self, epochs, cbs=()):
-        "Train for `epochs`, with further `cbs` for this fit. Ctrl-C ends it, and what was learned is kept."
-        self.active = sorted([*self.cbs, *cbs], key=lambda cb: cb.order)
-        classes = [cb.__name__ for cb in self.active if isinstance(cb, type)]
-        if classes: raise TypeError(f'fit: {classes[0]} is a class, wanted an object of it: {classes[0]}()')
-        self.calls = {event: [getattr(cb, event) for cb in self.active if hasattr(cb, event)] for event in EVENTS}
-        self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True
-        self.whole, self.broken, self.error = True, None, None
-        try: self.within('before_fit', self.all_epochs, 'after_fit', CancelFit)
-        except KeyboardInterrupt: print(f'interrupted, {self.last()}; what was learned is kept')
-        except CANCEL as e: raise FitError(f'there is nothing of the kind to cancel, {self.last()}', e)
-        return self
-
-    def call(self, event, closing=False):
-        self.event, cancelled = event, None
-        for method in self.calls[event]:
-            try: method(self)
-            except CANCEL as e: cancelled = cancelled or e
-            except Exception as e:                       # the first error is the one that is told
-                name = f'{type(method.__self__).__name__}.{event}'
-                self.whole, self.error = False, self.error or FitError(f'{name} failed, {self.place()}', e)
-            if not closing and (cancelled or self.error): break
-        if cancelled or self.error: raise self.error or cancelled
-
-    def within(self, before, work, after, cancel):
-        try:
-            self.call(before)
-            work()
-        except cancel as reason:
-            self.whole, self.broken = True, None
-            if reason.args: print(f'{reason}, {self.place()}')
-        except BaseException as e:
-            self.whole, self.broken = False, self.broken or self.event
-            if not isinstance(e, (KeyboardInterrupt, *CANCEL)):
-                self.error = self.error or FitError(f'failed, {self.last()}', e)
-            raise
-        finally: self.call(after, closing=True)          # raises the error, if there is one
-
-    def all_epochs(self):
-        while self.epoch < self.epochs:
-            self.within('before_epoch', self.one_epoch, 'after_epoch', CancelEpoch)
-            self.epoch += 1
-
-    def one_epoch(self):
-        self.half(self.dls.train, True, 'before_train', 'after_train')
-        self.half(self.dls.valid, False, 'before_validate', 'after_validate')
-
-    def half(self, dl, training, before, after):
-        self.dl, self.training, self.batch = dl, training, 0
-        self.model.train(training)
-        if training: self.opt.zero_grad()                # what a fit that was broken off has left
-        with torch.set_grad_enabled(training): self.within(before, self.all_batches, after, ())
-
-    def all_batches(self):
-        for self.batch, (self.xb, self.yb) in enumerate(self.dl):
-            self.within('before_batch', self.one_batch, 'after_batch', CancelBatch)
-
-    def one_batch(self):
-        self.pred = self.model(self.xb)
-        self.call('after_pred')
-        self.loss = self.loss_func(self.pred, self.yb)
-        self.call('after_loss')
-        if not self.training: return
-        self.loss.backward()
-        self.call('after_backward')
-        self.opt.step()
-        self.call('after_step')
-        self.opt.zero_grad()
-
-    def place(self):
-        half = 'training' if self.training else 'validation'
-        return f'epoch {min(self.epoch + 1, self.epochs)} of {self.epochs}, {half} batch {self.batch + 1}'
-    def last(self): return f'last event {self.broken or self.event}, {self.place()}'
+def weights_are_finite(model):
+    "Whether all that is trained in `model` is neither NaN nor infinite."
+    finite = [p.isfinite().all() for p in model.parameters() if p.requires_grad]
+    return not finite or bool(torch.stack(finite).all())
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb c4acfe10
+# %% nbs/05_learner.ipynb 5b13511b
 class StopOnNaN(Callback):
-    """Ends the fit when a training loss is NaN or infinite, with model and optimiser as they were at the last look. It
-    looks every `every` batches, since looking makes a GPU wait."""
-    order = -10
-    def __init__(self, every=50): self.every = every
+    """Ends the fit when a training loss or a weight is NaN or infinite, with the learner's parts as they were at the last look.
+    It looks every `every` batches and at the end of an epoch, since looking makes a GPU wait."""
+    order, fits_only = -10, True
+    def __init__(self, every=50):
+        check_count('StopOnNaN: every', every)
+        self.every = every
 
     def before_fit(self, learn): self.keep(learn)
 
@@ -190,68 +248,13 @@ class StopOnNaN(Callback):
         if learn.whole and self.losses: self.look(learn)
 
     def keep(self, learn):
-        self.losses, self.kept = [], copy.deepcopy([part.state_dict() for part in (learn.model, learn.opt)])
+        self.losses, self.kept = [], {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
 
     def look(self, learn):
-        bad = [loss for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
+        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).flatten().tolist() if not math.isfinite(loss)]
+        if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return
-        for part, state in zip((learn.model, learn.opt), self.kept): part.load_state_dict(state)
-        ago = f'{len(self.losses)} batches ago or less'
-        raise CancelFit(f'a loss was {bad[0]}; model and optimiser are as they were {ago}')
-
-# ---
-# GradientClip
-# %% nbs/05_learner.ipynb d2d776f1
-class GradientClip(Callback):
-    "Scales all gradients down together when their norm exceeds `max_norm` (Pascanu et al., 2013)."
-    def __init__(self, max_norm): self.max_norm = max_norm
-    def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
-
-# ---
-# MetricsCallback
-# %% nbs/05_learner.ipynb 7f834221
-class MetricsCallback(Callback):
-    """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set:
-    functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset)."""
-    order = 0
-    def __init__(self, **metrics):
-        self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
-        self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
-
-    def before_epoch(self, learn):
-        self.values = {}
-        for metric in self.objects.values(): metric.reset()
-
-    def add(self, name, value, count): self.values.setdefault(name, []).append((value, count))
-
-    def after_loss(self, learn):
-        count = len(learn.yb)
-        self.add('train_loss' if learn.training else 'valid_loss', learn.loss.detach(), count)
-        if learn.training: return
-        for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
-        for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
-
-    def after_epoch(self, learn):
-        if not learn.whole: return
-        row = {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
-        row.update({name: float(metric.compute()) for name, metric in self.objects.items()})
-        learn.history.append({'epoch': learn.epoch + 1, **row})
-
-    def mean(self, values, counts):
-        values = torch.stack([torch.as_tensor(value) for value in values]).cpu().double()
-        return ((values * torch.tensor(counts)).sum() / sum(counts)).item()
-
-# ---
-# DeviceCallback
-# %% nbs/05_learner.ipynb 8cf2f1d8
-class DeviceCallback(Callback):
-    "Moves the model and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
-    order = -20
-    def __init__(self, device=None):
-        best = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
-        self.device = torch.device(device or best)
-
-    def before_fit(self, learn): learn.model.to(self.device)
-    def before_batch(self, learn): learn.xb, learn.yb = learn.xb.to(self.device), learn.yb.to(self.device)
+        for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
+        raise CancelFit(f'{bad[0]}; model and optimiser are as they were {len(self.losses)} batches ago or less')
 
 # ---

@@ -3,54 +3,39 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb 8964bada
-import hashlib, io, math, os, random
+# %% nbs/05b_checkpoints.ipynb 2f630184
+import contextlib, copy, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
-from exp.nb_05 import Callback, CancelFit
+from exp.nb_04a import Callback
+from exp.nb_05 import check_count, weights_are_finite
+from exp.nb_05a import EarlyStopping, check_mode
 
 # ---
-# EarlyStopping
-# %% nbs/05b_checkpoints.ipynb 55ebfd4d
-class EarlyStopping(Callback):
-    """Ends the fit when `monitor` has not improved by over `min_delta` for `patience` epochs; `mode`: 'min' or 'max'.
-    A fit that is resumed after such an end ends at once. Raises KeyError when no epoch has the figure `monitor`."""
-    order = 95                                    # after Checkpoint, which must see the epoch before it is the last
-    def __init__(self, monitor='valid_loss', patience=3, min_delta=0., mode='min'):
-        if mode not in ('min', 'max'): raise ValueError(f"EarlyStopping: mode {mode!r}, wanted 'min' or 'max'")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
-        self.sign = 1 if mode == 'min' else -1
-
-    def before_fit(self, learn):
-        self.start = max(0, len(learn.history) - learn.epoch)        # rows of former fits do not count
-        if learn.epoch: self.look(learn.history)
-
-    def after_epoch(self, learn):
-        if learn.whole: self.look(learn.history)
-
-    def look(self, history):
-        values = [self.sign * row[self.monitor] for row in history[self.start:] if self.monitor in row]
-        if not values: raise KeyError(f'no {self.monitor!r} in the history: is there a MetricsCallback?')
-        best, since = math.inf, 0
-        for value in values: best, since = (value, 0) if value < best - self.min_delta else (best, since + 1)
-        if since >= self.patience: raise CancelFit(f'{self.monitor} has not improved for {since} epochs')
+# plain
+# %% nbs/05b_checkpoints.ipynb 8a48005b
+def plain(x):
+    "A copy of `x` with Python's numbers and lists for numpy's numbers and arrays, in lists, tuples and dicts too."
+    if isinstance(x, (np.generic, np.ndarray)): return x.tolist()
+    if isinstance(x, dict):
+        new = copy.copy(x)                        # an OrderedDict, say, with the attributes that it has
+        new.update({name: plain(part) for name, part in x.items()})
+        return new
+    return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
 
 # ---
 # random_state
-# %% nbs/05b_checkpoints.ipynb 7545ee4b
+# %% nbs/05b_checkpoints.ipynb c0b290a7
 def random_state():
-    "The state of the random generators: Python's, numpy's, torch's on the CPU and, once in use, on each CUDA GPU."
-    name, keys, *rest = np.random.get_state()
-    return {'python': random.getstate(), 'numpy': (name, torch.from_numpy(keys.astype(np.int64)), *rest),
-            'torch': torch.get_rng_state(),
+    "The state of the global random generators: Python's, numpy's, torch's on the CPU and, once in use, on each CUDA GPU."
+    return {'python': random.getstate(), 'numpy': plain(np.random.get_state(legacy=False)), 'torch': torch.get_rng_state(),
             'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}
 
 def set_random_state(state):
     "Puts back what `random_state` returned."
-    name, keys, *rest = state['numpy']
     random.setstate(state['python'])
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    np.random.set_state(state['numpy'])
     torch.set_rng_state(state['torch'])
     if state['cuda']: torch.cuda.set_rng_state_all(state['cuda'])
 
@@ -85,17 +70,150 @@ def load_checked(path):
     return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
 # ---
+# closure
+# %% nbs/05b_checkpoints.ipynb ee58dc52
+def closure(function):
+    "The values of the variables that a function has captured."
+    for cell in getattr(function, '__closure__', None) or ():
+        with contextlib.suppress(ValueError): yield cell.cell_contents              # ValueError: not bound yet
+
+# ---
+# generators
+# %% nbs/05b_checkpoints.ipynb 7b8747f7
+def generators(thing, path='', depth=9, seen=None):
+    """{path: generator} of the random generators that belong to `thing`: in its attributes, lists, tuples, dicts and the variables
+    that its functions have captured, and in theirs, `depth` levels down."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or not depth or isinstance(thing, (type, types.ModuleType, torch.Tensor, np.ndarray)): return {}
+    seen.add(id(thing))
+    if isinstance(thing, (random.Random, np.random.RandomState, np.random.Generator, torch.Generator)): return {path: thing}
+    if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))
+    elif isinstance(thing, dict): inside = list(thing.items())[:99]
+    else: inside = [*getattr(thing, '__dict__', {}).items(), *enumerate(closure(thing))]
+    return {k: v for name, part in inside for k, v in generators(part, f'{path}.{name}', depth - 1, seen).items()}
+
+# ---
+# get_state
+# %% nbs/05b_checkpoints.ipynb 0bc72b1e
+def get_state(thing):
+    "The state of a random generator of Python, numpy or torch, or of what has a state_dict, as tensors and plain data."
+    if isinstance(thing, random.Random): return thing.getstate()
+    if isinstance(thing, np.random.RandomState): return plain(thing.get_state(legacy=False))
+    if isinstance(thing, np.random.Generator): return plain(thing.bit_generator.state)
+    return thing.get_state() if isinstance(thing, torch.Generator) else thing.state_dict()
+
+def set_state(thing, state):
+    "Puts back what `get_state` returned."
+    if isinstance(thing, random.Random): thing.setstate(state)
+    elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state
+    elif isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)
+    else: thing.load_state_dict(state)
+
+# ---
+# fit_objects
+# %% nbs/05b_checkpoints.ipynb bd4e2715
+def fit_objects(learn, cbs):
+    "All that a fit with the callbacks `cbs` changes, by kind and name: parts and callbacks, with a state_dict, and generators."
+    loaders, callbacks = {'dls.train': learn.dls.train, 'dls.valid': learn.dls.valid}, {}
+    for cb in cbs:
+        name, alike = type(cb).__name__, sum(type(other) is type(cb) for other in callbacks.values())
+        if cb.state_dict(): callbacks[f'{name} {alike + 1}' if alike else name] = cb
+    roots = {**loaders, 'model': learn.model, 'loss_func': learn.loss_func, 'callbacks': list(cbs)}
+    stateful = {name: dl for name, dl in loaders.items() if hasattr(dl, 'state_dict')}
+    return {'parts': {**learn.parts(), **stateful}, 'callbacks': callbacks, 'generators': generators(roots)}
+
+# ---
+# fit_state
+# %% nbs/05b_checkpoints.ipynb e5757eb1
+def fit_state(learn, cbs):
+    "The state of all `fit_objects` and of the global random generators, as tensors and plain data."
+    kinds = fit_objects(learn, cbs)
+    states = {kind: {name: get_state(thing) for name, thing in things.items()} for kind, things in kinds.items()}
+    return plain({**states, 'random': random_state()})
+
+# ---
+# set_fit_state
+# %% nbs/05b_checkpoints.ipynb 5f156b8b
+def set_fit_state(learn, cbs, state):
+    "Puts back what `fit_state` returned. When one of the objects refuses its state, its error is raised and all are as before."
+    def put(state):
+        for kind, things in fit_objects(learn, cbs).items():
+            for name, part in state[kind].items(): set_state(things[name], part)
+        set_random_state(state['random'])
+    before = copy.deepcopy(fit_state(learn, cbs))
+    try: put(state)
+    except BaseException:
+        put(before)
+        raise
+
+# ---
+# recipe
+# %% nbs/05b_checkpoints.ipynb 96f379dc
+def recipe(learn):
+    "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
+    loss, names = learn.loss_func, {id(p): name for name, p in learn.model.named_parameters()}
+    same = {'loss': getattr(loss, '__qualname__', type(loss).__name__), 'optimiser': f'{type(learn.opt).__module__}.{type(learn.opt).__name__}'}
+    same.update({f'model {name}': tuple(getattr(x, 'shape', ())) for name, x in learn.model.state_dict().items()})
+    for i, group in enumerate(learn.opt.param_groups):
+        same[f'parameters of group {i}'] = [names.get(id(p), tuple(p.shape)) for p in group['params']]
+        same.update({f'{name} of group {i}': x for name, x in group.items() if name != 'params'})
+    for half, dl in (('train', learn.dls.train), ('valid', learn.dls.valid)):
+        if getattr(dl, 'num_workers', 0) and getattr(dl, 'persistent_workers', False):
+            raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
+        known = 'bs', 'batch_size', 'shuffle', 'drop_last'
+        same.update({f'{name} of dls.{half}': getattr(dl, name) for name in known if hasattr(dl, name)})
+    for cb in learn.active: same.update({f'{type(cb).__name__}.{name}': getattr(cb, name) for name in cb.same})
+    return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
+
+# ---
+# lock_file
+# %% nbs/05b_checkpoints.ipynb d005b8cb
+def lock_file(file):
+    "Locks an open file for this process, not for its children. Raises OSError when another has it."
+    if os.name == 'nt':
+        import msvcrt
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+# ---
+# FolderLock
+# %% nbs/05b_checkpoints.ipynb 416faffe
+class FolderLock:
+    "Keeps `folder` for one fit, until `release` or the end of the process, however that comes. ValueError when another has it."
+    held = set()                             # (process, folder): the system does not lock a process out of its own files
+    def __init__(self, folder):
+        self.path, self.key = Path(folder)/'.lock', (os.getpid(), Path(folder).resolve())
+        if self.key in self.held: raise ValueError(f'{folder} is in use by another fit of this process')
+        while self.key not in self.held:
+            self.file = open(self.path, 'a+b')
+            try: lock_file(self.file)
+            except OSError:
+                self.file.close()
+                raise ValueError(f'{folder} is in use by another process') from None
+            with contextlib.suppress(FileNotFoundError):       # an owner that is just leaving may have removed this file
+                if os.path.samestat(os.fstat(self.file.fileno()), self.path.stat()): self.held.add(self.key)
+            if self.key not in self.held: self.file.close()
+
+    def release(self):
+        with contextlib.suppress(OSError): self.path.unlink()         # Windows removes no open file, and it does no harm
+        self.file.close()
+        self.held.discard(self.key)
+
+# ---
 # Checkpoint
-# %% nbs/05b_checkpoints.ipynb 69c43dae
+# %% nbs/05b_checkpoints.ipynb e9846754
 class Checkpoint(Callback):
-    """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so
-    that the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and
-    the best by `monitor` and `mode` ('min' or 'max'). With `resume=False` a folder with files is refused."""
-    order = 90
+    """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
+    the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
+    `monitor` and `mode` ('min' or 'max'). Raises ValueError, and changes nothing, for a fit that is not the same as the saved
+    one, a folder that another fit uses, or with `resume=False` one that has files."""
+    order, fits_only, lock = math.inf, True, None
     def __init__(self, folder, keep=2, monitor='valid_loss', mode='min', resume=True):
-        if mode not in ('min', 'max'): raise ValueError(f"Checkpoint: mode {mode!r}, wanted 'min' or 'max'")
-        self.folder, self.keep, self.monitor, self.resume = Path(folder), keep, monitor, resume
-        self.choose = min if mode == 'min' else max
+        check_count('Checkpoint: keep', keep)
+        self.folder, self.keep, self.monitor, self.resume = Path(folder).expanduser(), keep, monitor, resume
+        self.sign = check_mode('Checkpoint', mode)
 
     def files(self):
         "The checkpoints, oldest first."
@@ -108,51 +226,50 @@ class Checkpoint(Callback):
             except ValueError as e: print(f'{e}; put aside as {path.replace(path.with_suffix(".damaged")).name}')
         return None, None
 
-    def before_fit(self, learn):
+    def setup(self, learn):
         self.folder.mkdir(parents=True, exist_ok=True)
-        for part in self.folder.glob('epoch-*.part'): part.unlink()        # of processes that died while writing
-        if self.files() and not self.resume: raise ValueError(f'Checkpoint: {self.folder} has files of another fit')
-        path, state = self.newest()
+        self.lock = FolderLock(self.folder)
+        for part in self.folder.glob('epoch-?????-????????????????.part'): part.unlink()     # of processes that died
+        if self.files() and not self.resume: raise ValueError(f'{self.folder} has files of another fit')
+        self.others = [cb for cb in learn.active if cb is not self]
+        self.recipe, (path, state) = recipe(learn), self.newest()
         if state is None: return
-        self.restore(learn, state)
+        self.compare(learn, path, state)
+        set_fit_state(learn, self.others, state)
+        learn.epoch, learn.first_row, learn.history[:] = state['epoch'], state['first_row'], state['history']
         print(f'{path.name}: {learn.epoch} of {state["epochs"]} epochs were done; now {learn.epochs} are wanted')
+
+    def teardown(self, learn):
+        if self.lock: self.lock = self.lock.release()
+
+    def compare(self, learn, path, state):
+        "Raises ValueError unless the fit in the file is the one that is wanted."
+        if 'recipe' not in state: raise ValueError(f'{path.name} was written by another version of this callback')
+        for kind, here in fit_objects(learn, self.others).items():
+            if [*here] != [*state[kind]]: raise ValueError(f'{path.name} was saved with the {kind} {[*state[kind]]}, here are {[*here]}')
+        differ = [f'{what}: {self.recipe.get(what)} here, {state["recipe"].get(what)} there'
+                  for what in {**self.recipe, **state['recipe']} if self.recipe.get(what) != state['recipe'].get(what)]
+        if differ: raise ValueError(f'this is not the fit of {path.name}: {"; ".join(differ[:5])}')
 
     def after_epoch(self, learn):
         if not learn.whole: return
-        save_checked(self.state(learn), self.folder, f'epoch-{learn.epoch + 1:05}')
-        best = self.best_epoch(learn.history)
+        if not weights_are_finite(learn.model): return print(f'epoch {learn.epoch + 1} is not saved: a weight is no finite number')
+        state = {'epoch': learn.epoch + 1, 'epochs': learn.epochs, 'first_row': learn.first_row, 'recipe': self.recipe,
+                 'history': plain(learn.history), 'model': learn.model.state_dict(), **fit_state(learn, self.others)}
+        save_checked(state, self.folder, f'epoch-{learn.epoch + 1:05}')
+        best = self.best_epoch(learn.history[learn.first_row:])
         for path in self.files()[:-self.keep]:
             if int(path.name.split('-')[1]) != best: path.unlink()
 
-    def named(self, learn):
-        "[name, callback] of those callbacks that have something to save."
-        return [(type(cb).__name__, cb) for cb in learn.active if cb.state_dict()]
-
-    def state(self, learn):
-        dl = learn.dls.train
-        return {'epoch': learn.epoch + 1, 'epochs': learn.epochs, 'history': learn.history, 'random': random_state(),
-                'model': learn.model.state_dict(), 'opt': learn.opt.state_dict(),
-                'cbs': [(name, cb.state_dict()) for name, cb in self.named(learn)],
-                'data': dl.state_dict() if hasattr(dl, 'state_dict') else {}}
-
-    def restore(self, learn, state):
-        here, saved = [name for name, _ in self.named(learn)], [name for name, _ in state['cbs']]
-        if here != saved: raise ValueError(f'Checkpoint: saved with the callbacks {saved}, here are {here}')
-        learn.model.load_state_dict(state['model'])
-        learn.opt.load_state_dict(state['opt'])
-        for (_, cb), (_, part) in zip(self.named(learn), state['cbs']): cb.load_state_dict(part)
-        if state['data']: learn.dls.train.load_state_dict(state['data'])
-        learn.epoch, learn.history[:] = state['epoch'], state['history']
-        set_random_state(state['random'])
-
-    def best_epoch(self, history):
-        rows = [row for row in history if self.monitor in row]
-        return self.choose(rows, key=lambda row: row[self.monitor])['epoch'] if rows else None
+    def best_epoch(self, rows):
+        rows = [row for row in rows if math.isfinite(row.get(self.monitor, math.nan))]
+        return min(rows, key=lambda row: self.sign * row[self.monitor])['epoch'] if rows else None
 
     def best(self):
-        "The path of the best file; its `model` is a state dict. Raises FileNotFoundError when there is none."
+        "The path of the best file of this fit. Raises FileNotFoundError when there is none."
         _, state = self.newest()
-        best = [path for path in self.files() if int(path.name.split('-')[1]) == self.best_epoch(state['history'])]
+        epoch = state and self.best_epoch(state['history'][state['first_row']:])
+        best = [path for path in self.files() if int(path.name.split('-')[1]) == epoch]
         if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
         return best[0]
 

@@ -3,16 +3,17 @@
 
 # ---
 #
-# %% nbs/06_schedules.ipynb 8060be28
+# %% nbs/06_schedules.ipynb b1ff72fa
 import copy, math
 import torch
-from exp.nb_05 import Callback, CancelEpoch, CancelFit, DeviceCallback, GradientClip
+from exp.nb_04a import Callback, CancelEpoch, CancelFit
+from exp.nb_05 import batches_in, check_count
 from exp.nb_05a import draw
-from exp.nb_05b import random_state, set_random_state
+from exp.nb_05b import fit_state, set_fit_state
 
 # ---
 # sched_const
-# %% nbs/06_schedules.ipynb f122dace
+# %% nbs/06_schedules.ipynb 7cdbb91d
 def sched_const(value):
     "Always `value`."
     return lambda pos: value
@@ -21,6 +22,13 @@ def sched_lin(start, end):
     "A straight line from `start` to `end`."
     return lambda pos: start + pos*(end - start)
 
+def sched_poly(start, end, power):
+    "From `start` to `end` as the `power` of the position: 1 is a line, more stays longer near `start`."
+    return lambda pos: start + (end - start) * pos**power
+
+# ---
+# sched_cos
+# %% nbs/06_schedules.ipynb 969ee59e
 def sched_cos(start, end):
     "Half a cosine from `start` to `end`, flat at both (Loshchilov and Hutter, 2017)."
     return lambda pos: end + (start - end) * (1 + math.cos(math.pi * pos)) / 2
@@ -29,10 +37,6 @@ def sched_exp(start, end):
     "From `start` to `end` by the same factor in every step. Raises ValueError unless both have one sign, and no 0."
     if start * end <= 0: raise ValueError(f'sched_exp: from {start} to {end}: no factor leads there')
     return lambda pos: start * (end/start)**pos
-
-def sched_poly(start, end, power):
-    "From `start` to `end` as the `power` of the position: 1 is a line, more stays longer near `start`."
-    return lambda pos: start + (end - start) * pos**power
 
 # ---
 # combine_scheds
@@ -58,23 +62,49 @@ def one_cycle(top, start, end, up=.3):
     return combine_scheds([up, 1 - up], [sched_cos(start, top), sched_cos(top, end)])
 
 # ---
+# settings
+# %% nbs/06_schedules.ipynb 21e4cf28
+def settings(opt):
+    "The settings of each parameter group of the optimiser `opt`, as a list of dicts."
+    return [{name: value for name, value in group.items() if name != 'params'} for group in opt.param_groups]
+
+class Scheduler(Callback):
+    "Puts the settings of the optimiser, whatever the fit has made of them, back at its end."
+    fits_only, former = True, ()
+
+    def setup(self, learn): self.former = settings(learn.opt)
+
+    def teardown(self, learn):
+        for group, former in zip(learn.opt.param_groups, self.former):
+            params = group['params']
+            group.clear()
+            group.update(former, params=params)
+
+# ---
 # ParamScheduler
-# %% nbs/06_schedules.ipynb 72d4ad0d
-class ParamScheduler(Callback):
+# %% nbs/06_schedules.ipynb 52247c25
+class ParamScheduler(Scheduler):
     """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
     puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
-    its betas. A fit is refused with a setting that the optimiser lacks, or a list of another length."""
-    former = ()
+    its betas. A fit is refused with a setting that the optimiser lacks, a list of another length, or a loader that does
+    not know its length; its resumption with another schedule."""
+    same = ('course',)
     def __init__(self, **scheds): self.scheds = scheds
 
-    def before_fit(self, learn):
-        groups = learn.opt.param_groups
+    @property
+    def course(self):
+        "The values of each schedule at five positions, by which a checkpoint tells one from another."
+        def values(sched): return [float(sched(i / 4)) for i in range(5)]
+        return {name: [values(s) for s in (sched if isinstance(sched, list) else [sched])] for name, sched in self.scheds.items()}
+
+    def setup(self, learn):
+        super().setup(learn)
+        if batches_in(learn.dls.train) is None: raise ValueError(f'{type(self).__name__}: the training loader has no length')
         for name, sched in self.scheds.items():
-            if name not in groups[0] and not (name == 'momentum' and 'betas' in groups[0]):
-                raise ValueError(f'ParamScheduler: the optimiser has no {name!r}, only {sorted(groups[0])}')
-            if isinstance(sched, list) and len(sched) != len(groups):
-                raise ValueError(f'ParamScheduler: {len(sched)} schedules of {name!r} for {len(groups)} groups')
-        self.former = [{k: v for k, v in group.items() if k in (*self.scheds, 'betas')} for group in groups]
+            if name not in self.former[0] and not (name == 'momentum' and 'betas' in self.former[0]):
+                raise ValueError(f'ParamScheduler: the optimiser has no {name!r}, only {sorted(self.former[0])}')
+            if isinstance(sched, list) and len(sched) != len(self.former):
+                raise ValueError(f'ParamScheduler: {len(sched)} schedules of {name!r} for {len(self.former)} groups')
 
     def before_batch(self, learn):
         if not learn.training: return
@@ -86,45 +116,47 @@ class ParamScheduler(Callback):
                 if name == 'momentum' and 'betas' in group: group['betas'] = (value, group['betas'][1])
                 else: group[name] = value
 
-    def after_fit(self, learn):
-        for group, former in zip(learn.opt.param_groups, self.former): group.update(former)
-
 # ---
 # OneCycle
-# %% nbs/06_schedules.ipynb d6176012
+# %% nbs/06_schedules.ipynb 3c5bdcb2
 class OneCycle(ParamScheduler):
     """The one-cycle policy (Smith, 2018) with the settings of torch's OneCycleLR: the rate from `top/div` up to `top`
     (a number, or one per group) and down to `top/div/div_end`; momentum from `moms[0]` to `moms[1]` and back, or
     with None left alone."""
+    same = ('top', 'up', 'div', 'div_end', 'moms')
     def __init__(self, top, up=.3, div=25., div_end=1e4, moms=(.95, .85)):
         self.top, self.up, self.div, self.div_end, self.moms = top, up, div, div_end, moms
 
-    def before_fit(self, learn):
-        steps = learn.epochs * len(learn.dls.train)
+    def setup(self, learn):
+        steps = learn.epochs * (batches_in(learn.dls.train) or 1)
         up = max(0., (self.up * steps - 1) / max(1, steps - 1))
         tops = self.top if isinstance(self.top, (list, tuple)) else [self.top] * len(learn.opt.param_groups)
         self.scheds = {'lr': [one_cycle(top, top/self.div, top/self.div/self.div_end, up) for top in tops]}
         if self.moms is not None: self.scheds['momentum'] = one_cycle(self.moms[1], self.moms[0], self.moms[0], up)
-        super().before_fit(learn)
+        super().setup(learn)
 
 # ---
 # LRFinder
-# %% nbs/06_schedules.ipynb 83ec38da
+# %% nbs/06_schedules.ipynb f46f8749
 class LRFinder(Callback):
-    "Raises the rate from `start` to `end` in `steps` batches and keeps the losses; ends when they explode."
+    """Raises the rate from `start` to `end` in `steps` training batches and keeps `lrs` and `losses`; it ends before when a loss
+    is NaN or infinite, or lies above the least so far by three times the first."""
+    interrupted = False
     def __init__(self, start=1e-5, end=10., steps=100):
+        check_count('LRFinder: steps', steps)
         self.sched, self.steps, self.lrs, self.losses = sched_exp(start, end), steps, [], []
 
     def before_batch(self, learn):
-        lr = self.sched(len(self.lrs) / max(1, self.steps - 1))
-        for group in learn.opt.param_groups: group['lr'] = lr
-        self.lrs.append(lr)
+        self.lr = self.sched(len(self.lrs) / max(1, self.steps - 1))
+        for group in learn.opt.param_groups: group['lr'] = self.lr
 
     def before_validate(self, learn): raise CancelEpoch               # only training batches are steps
 
     def after_loss(self, learn):
+        self.lrs.append(self.lr)
         self.losses.append(learn.loss.item())
-        if len(self.losses) >= self.steps or not self.losses[-1] < 4 * min(self.losses): raise CancelFit()
+        bound = min(self.losses) + 3 * abs(self.losses[0])
+        if len(self.losses) >= self.steps or not self.losses[-1] <= bound: raise CancelFit()
 
     def smooth(self, weight=.8):
         "The losses as a running mean, without the bias of its start."
@@ -136,46 +168,61 @@ class LRFinder(Callback):
 
     @property
     def suggestion(self):
-        "The rate at which the smoothed loss falls fastest per factor of the rate."
-        losses = self.smooth()[:-5] or self.losses
-        drops = [losses[i + 1] - losses[i - 1] for i in range(1, len(losses) - 1)]
-        return self.lrs[1 + drops.index(min(drops))] if drops else self.lrs[0]
+        """The rate at which the loss falls fastest per factor of the rate: where a line through it and up to four neighbours on
+        each side is steepest. None when the search was interrupted, or no line falls by more than the noise around it."""
+        smooth = [loss for loss in self.smooth() if math.isfinite(loss)]
+        half = min(4, (len(smooth) - 1) // 2)
+        if self.interrupted or half < 1: return None
+        steps = torch.arange(-half, half + 1).double()
+        near = torch.tensor(self.losses[:len(smooth)]).double().unfold(0, 2*half + 1, 1)
+        slopes = near @ steps / (steps @ steps)
+        noise = (near - near.mean(1, keepdim=True) - slopes[:, None] * steps).square().sum(1).div(2*half - 1).sqrt().median()
+        before_the_least = slopes[:max(1, smooth.index(min(smooth)) - half + 1)]
+        slope, place = before_the_least.min(0)
+        return self.lrs[place + half] if slope < -4 * noise / (steps @ steps).sqrt() else None
 
     def plot(self, ax=None):
         "The smoothed loss over the rate, with the suggestion marked."
-        ax = draw(ax, self.lrs[:len(self.losses)], self.smooth(), 'loss')
-        ax.axvline(self.suggestion, color='#c05030', label=f'suggestion {self.suggestion:.2g}')
-        ax.set(xscale='log', xlabel='learning rate', ylim=(0, 1.5 * self.losses[0]))
-        ax.set_title('It falls, and then it explodes')
-        ax.legend()
+        ax, rate = draw(ax, self.lrs, self.smooth(), 'loss'), self.suggestion
+        ax.set(xscale='log', xlabel='learning rate', title='No rate is suggested' if rate is None else 'It falls, and then it explodes')
+        if self.losses and self.losses[0] > 0: ax.set_ylim(min(0, *self.smooth()), 1.5 * self.losses[0])
+        if rate is not None:
+            ax.axvline(rate, color='#c05030', label=f'suggestion {rate:.2g}')
+            ax.legend()
         return ax
 
 # ---
 # lr_find
-# %% nbs/06_schedules.ipynb af45c7b6
-def lr_find(learn, keep=(DeviceCallback, GradientClip), **kwargs):
-    """Runs an LRFinder with the settings `kwargs` and returns it. Model, optimiser, data order and random generators
-    are put back. Of the learner's callbacks only those of the classes in `keep` take part."""
-    finder, cbs, loader = LRFinder(**kwargs), learn.cbs, learn.dls.train
-    parts = [part for part in (learn.model, learn.opt, loader) if hasattr(part, 'state_dict')]
-    states, before = [copy.deepcopy(part.state_dict()) for part in parts], random_state()
-    learn.cbs = [cb for cb in cbs if isinstance(cb, keep)]
-    try: learn.fit(math.ceil(finder.steps / len(loader)), [finder])
+# %% nbs/06_schedules.ipynb bc01c343
+def lr_find(learn, keep=Callback, **kwargs):
+    """Runs an LRFinder with the settings `kwargs` and returns it; says so when it has found nothing. Everything is put back: the
+    learner's parts and their modes, its loaders, callbacks and all random generators. Of its callbacks those take part that
+    are not for fits only and belong to a class in `keep`."""
+    finder, search = LRFinder(**kwargs), copy.copy(learn)
+    search.cbs, search.history = [cb for cb in learn.cbs if isinstance(cb, keep) and not cb.fits_only], []
+    search.kept = 'everything is put back'
+    before, modes = copy.deepcopy(fit_state(learn, search.cbs)), {module: module.training for module in learn.model.modules()}
+    try: search.fit(math.ceil(finder.steps / (batches_in(learn.dls.train) or 1)), [finder])
     finally:
-        learn.cbs = cbs
         learn.opt.zero_grad()
-        for part, state in zip(parts, states): part.load_state_dict(state)
-        set_random_state(before)
+        set_fit_state(learn, search.cbs, before)
+        for module, mode in modes.items(): module.training = mode
+    finder.interrupted = search.interrupted
+    if finder.suggestion is None: print(f'lr_find: no suggestion from {len(finder.losses)} of {finder.steps} steps')
     return finder
 
 # ---
 # TorchScheduler
-# %% nbs/06_schedules.ipynb 071d0d88
-class TorchScheduler(Callback):
+# %% nbs/06_schedules.ipynb 8a7c9e0c
+class TorchScheduler(Scheduler):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
     order = 70                                    # after those who look at the rate of this step
     def __init__(self, make): self.make = make
-    def before_fit(self, learn): self.scheduler = self.make(learn.opt)
+
+    def setup(self, learn):
+        super().setup(learn)
+        self.scheduler = self.make(learn.opt)
+
     def after_step(self, learn): self.scheduler.step()
     def state_dict(self): return self.scheduler.state_dict()
     def load_state_dict(self, state): self.scheduler.load_state_dict(state)

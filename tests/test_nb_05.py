@@ -1,88 +1,11 @@
-import math, statistics, time
+import copy, math, statistics, time
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
-from exp.nb_04 import SGD, BatchLoader, Dataset, accuracy, fit, get_dls
-from exp.nb_05 import (EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, DeviceCallback, FitError, GradientClip, Learner,
-                       MetricsCallback)
-from learners import Diary, data, learner, weights
-
-BATCH = 'before_batch after_pred after_loss after_backward after_step after_batch'.split()
-CHECK = 'before_batch after_pred after_loss after_batch'.split()
-
-
-# ---- the loop and its events
-
-def test_the_order_of_events_is_this():
-    diary = Diary()
-    learner([diary], bs=32).fit(2)
-    epoch = ['before_epoch', 'before_train', *BATCH, *BATCH, 'after_train', 'before_validate', *CHECK, 'after_validate', 'after_epoch']
-    assert diary.lines == ['before_fit', *epoch, *epoch, 'after_fit']
-
-
-def test_every_event_of_the_tuple_happens_once_per_batch_epoch_or_fit():
-    diary = Diary()
-    learner([diary], bs=32).fit(1)
-    assert set(diary.lines) == set(EVENTS) and diary.lines.count('before_epoch') == 1
-
-
-def test_a_learner_takes_the_steps_of_fit():
-    a, b = learner(lr=.3), learner(lr=.3)
-    a.fit(3)
-    fit(3, b.model, F.cross_entropy, b.opt, *b.dls)
-    assert torch.equal(weights(a), weights(b))
-
-
-def test_gradients_are_cleared_after_each_step_and_none_are_made_in_validation():
-    def check(learn): grads.append((learn.training, torch.is_grad_enabled(), learn.model.training))
-    grads = []
-    learn = learner([Diary(after_pred=check)], bs=32).fit(1)
-    assert grads == [(True, True, True)] * 2 + [(False, False, False)]
-    assert all(p.grad is None for p in learn.model.parameters()) and torch.is_grad_enabled()
-
-
-def test_weights_change_between_after_backward_and_after_step():
-    seen = []
-    def look(learn): seen.append(weights(learn))
-    learner([Diary(after_backward=look, after_step=look)], bs=40).fit(2)
-    assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[1], seen[2])
-
-
-def test_callbacks_find_the_state_under_the_documented_names():
-    def look(learn):
-        assert learn.xb.shape[1] == 4 and len(learn.yb) == len(learn.pred) and learn.loss.ndim == 0
-        seen.append((learn.epoch, learn.epochs, learn.batch, learn.training, learn.dl is learn.dls.train, learn.whole))
-    seen = []
-    learner([Diary(after_loss=look)], bs=32).fit(2)
-    assert seen == [(e, 2, b, t, t, True) for e in (0, 1) for b, t in [(0, True), (1, True), (0, False)]]
-
-
-def test_callbacks_can_change_the_batch_the_prediction_and_the_loss():
-    learn = learner(bs=40)
-    before = weights(learn)
-    learn.fit(1, [Diary(after_loss=lambda learn: setattr(learn, 'loss', learn.loss * 0))])
-    assert torch.equal(weights(learn), before)
-    seen = []
-    learn.fit(1, [Diary(before_batch=lambda learn: setattr(learn, 'xb', learn.xb[:3]),
-                        after_pred=lambda learn: (seen.append(len(learn.pred)), setattr(learn, 'yb', learn.yb[:3])))])
-    assert seen == [3, 3]
-
-
-def test_callbacks_are_called_by_their_order_and_then_as_given():
-    class Named(Callback):
-        def __init__(self, name, order): self.name, self.order = name, order
-        def before_fit(self, learn): called.append(self.name)
-    called = []
-    learner([Named('c', 50), Named('a', -1), Named('d', 50)]).fit(0, [Named('b', 0)])
-    assert called == list('abcd')
-
-
-def test_callbacks_given_to_fit_are_not_kept():
-    learn, diary = learner(), Diary()
-    learn.fit(1, [diary])
-    heard = len(diary.lines)
-    learn.fit(1)
-    assert len(diary.lines) == heard
+from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
+from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, examples, join, map_tensors
+from learners import Diary, data, learner, raising, weights
 
 
 def test_two_fits_go_on_with_the_same_optimiser_and_history():
@@ -90,60 +13,6 @@ def test_two_fits_go_on_with_the_same_optimiser_and_history():
     a.fit(1).fit(1)
     b.fit(2)
     assert torch.equal(weights(a), weights(b)) and len(a.history) == 2
-
-
-@pytest.mark.parametrize('name', ['after_batches', 'before_everything', 'after_'])
-def test_an_unknown_event_is_refused_when_the_class_is_defined(name):
-    with pytest.raises(TypeError, match=f"Typo: no such event .*{name}.*before_fit"): type('Typo', (Callback,), {name: None})
-
-
-# ---- cancellation
-
-@pytest.mark.parametrize('event, steps', [('before_batch', 0), ('after_pred', 0), ('after_backward', 0), ('after_step', 3), ('after_batch', 3)])
-def test_a_cancelled_batch_skips_its_rest_and_nothing_else(event, steps):
-    def cancel(learn):
-        if learn.training and event != 'after_batch': raise CancelBatch
-    diary = Diary(**{event: cancel})
-    learner([diary]).fit(1)
-    assert diary.lines.count('before_batch') == diary.lines.count('after_batch') == 5 and diary.lines.count('after_step') == steps
-    assert diary.lines[-2:] == ['after_epoch', 'after_fit']
-
-
-@pytest.mark.parametrize('event', ['before_epoch', 'before_train', 'before_batch', 'after_loss', 'after_step', 'after_batch', 'after_train'])
-def test_a_cancelled_epoch_skips_its_rest_and_the_next_one_comes(event):
-    def cancel(learn):
-        if learn.epoch == 0: raise CancelEpoch
-    diary = Diary(**{event: cancel})
-    learner([diary]).fit(2)
-    first = diary.lines[:diary.lines.index('after_epoch')]
-    assert 'before_validate' not in first and diary.lines.count('after_epoch') == 2 and diary.lines.count('before_validate') == 1
-    for level in ('train', 'batch'): assert first.count(f'before_{level}') == first.count(f'after_{level}')
-
-
-@pytest.mark.parametrize('event', ['before_fit', 'before_epoch', 'after_pred', 'after_backward', 'before_validate', 'after_epoch'])
-def test_a_cancelled_fit_ends_with_all_after_events(event):
-    def cancel(learn): raise CancelFit
-    diary = Diary(**{event: cancel})
-    learner([diary]).fit(3)
-    for level in ('fit', 'epoch', 'train', 'validate', 'batch'):
-        assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
-    assert diary.lines[-1] == 'after_fit' and diary.lines.count('before_epoch') <= 1
-
-
-def test_the_reason_of_a_cancellation_is_printed_with_its_place(capsys):
-    def cancel(learn): raise CancelFit('enough')
-    learner([Diary(after_step=cancel)]).fit(3)
-    assert capsys.readouterr().out == 'enough, epoch 1 of 3, training batch 1\n'
-
-
-def test_an_epoch_knows_whether_it_is_whole():
-    def cancel(kind): return lambda learn: (_ for _ in ()).throw(kind)
-    for kind, want in [(None, [True]), (CancelBatch, [True]), (CancelEpoch, [True]), (CancelFit, [False])]:
-        seen = []
-        at = {'after_epoch': lambda learn: seen.append(learn.whole)}
-        if kind: at['after_loss'] = cancel(kind)
-        learner([Diary(**at)]).fit(1)
-        assert seen == want
 
 
 # ---- when something breaks
@@ -204,94 +73,234 @@ def test_an_infinite_loss_ends_the_fit_too_and_one_in_validation_does_not(capsys
     assert capsys.readouterr().out == ''
 
 
-def test_ctrl_c_ends_the_fit_keeps_what_was_learned_and_says_where(capsys):
-    def press(learn):
-        if learn.batch == 1: raise KeyboardInterrupt
-    learn, diary = learner(), Diary(after_step=press)
-    before = weights(learn)
-    assert learn.fit(2, [diary]) is learn and not torch.equal(weights(learn), before)
-    assert diary.lines[-4:] == ['after_batch', 'after_train', 'after_epoch', 'after_fit']
-    assert 'interrupted, last event after_step, epoch 1 of 2, training batch 2; what was learned' in capsys.readouterr().out
+# ---- what it carries
+
+class Accumulate(Callback):
+    "A step for every `n` batches and for those left over, by the mean gradient over all their examples."
+    order = 40
+    def __init__(self, n): self.n = n
+    def before_train(self, learn): self.count = 0
+
+    def do_backward(self, learn):
+        (learn.loss * len(learn.yb)).backward()
+        self.count += len(learn.yb)
+
+    def after_backward(self, learn):
+        if (learn.batch + 1) % self.n and learn.batch + 1 < len(learn.dl): raise CancelBatch
+        for p in learn.model.parameters(): p.grad /= self.count
+        self.count = 0
 
 
-@pytest.mark.parametrize('event, place', [('after_fit', 'epoch 2 of 2, validation batch 3'), ('before_validate', 'epoch 1 of 2, validation batch 1'),
-                                          ('before_epoch', 'epoch 1 of 2, training batch 1'), ('after_batch', 'epoch 1 of 2, training batch 1')])
-def test_ctrl_c_may_come_anywhere(event, place, capsys):
-    def press(learn): raise KeyboardInterrupt
-    learn, diary = learner(bs=16), Diary(**{event: press})
-    learn.dls = learn.dls._replace(valid=BatchLoader(data(), 16))
-    learn.fit(2, [diary])
-    assert f'interrupted, last event {event}, {place}' in capsys.readouterr().out
-    for level in ('fit', 'epoch', 'train', 'validate', 'batch'): assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
+@pytest.mark.parametrize('n, small, odd', [(40, 4, 10), (44, 4, 11), (39, 3, 9)])
+def test_accumulated_gradients_are_those_of_the_large_batch(n, small, odd):
+    a, b = learner([Accumulate(4), GradientClip(.1)], bs=small, n=n), learner([GradientClip(.1)], bs=4*small, n=n)
+    steps = Diary()
+    a.fit(3, [steps])
+    b.fit(3)
+    torch.testing.assert_close(weights(a), weights(b))
+    assert len(a.dls.train) == -(-n // small) and steps.lines.count('after_step') == 3 * len(b.dls.train)
 
 
-def test_gradients_of_a_fit_that_was_broken_off_do_not_reach_the_next():
-    def press(learn): raise KeyboardInterrupt
-    a, b = learner(), learner()
-    a.fit(1, [Diary(after_backward=press)])
-    for learn in (a, b): learn.dls.train.generator.manual_seed(3)
-    assert torch.equal(weights(a.fit(1)), weights(b.fit(1)))
+class GAN(Learner):
+    "Two optimisers: `opt` is the critic's, which learns in the usual steps, and then the generator takes its own."
+    def __init__(self, generator, critic, dls, lr):
+        self.generator, self.opt_g = generator, SGD(generator.parameters(), lr)
+        super().__init__(critic, dls, F.binary_cross_entropy_with_logits, lr=lr)
+
+    def parts(self): return {**super().parts(), 'generator': self.generator, 'opt_g': self.opt_g}
+
+    def do_forward(self):
+        noise = torch.randn(len(self.xb), 2)
+        self.pred = torch.cat([self.model(self.xb), self.model(self.generator(noise).detach())])
+        self.yb = torch.cat([torch.ones(len(self.xb), 1), torch.zeros(len(self.xb), 1)])
+
+    def do_step(self):
+        super().do_step()
+        fake = self.model(self.generator(torch.randn(len(self.xb), 2)))
+        self.loss_func(fake, torch.ones_like(fake)).backward()
+        self.opt_g.step(), self.opt_g.zero_grad(), self.opt.zero_grad()
 
 
-@pytest.mark.parametrize('error', [ZeroDivisionError, CancelBatch, CancelFit])
-def test_a_closing_event_reaches_every_callback_even_when_one_fails(error):
-    def fail(learn): raise error
-    for event in ('after_batch', 'after_train', 'after_epoch', 'after_fit'):
-        first, second = Diary(**{event: fail}), Diary()
-        try: learner([first, second]).fit(1)
-        except FitError: assert error is not CancelFit or event == 'after_fit'
-        assert second.lines.count(event) == first.lines.count(event) > 0
+def test_two_optimisers_teach_a_generator_to_draw_what_the_data_are():
+    torch.manual_seed(0)
+    x = torch.randn(256, 2) * .5 + 3
+    critic, dls = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1)), get_dls(Dataset(x, x), Dataset(x, x), 32, seed=0)
+    gan = GAN(nn.Linear(2, 2), critic, dls, lr=.05)
+    gan.cbs.append(MetricsCallback())
+    gan.fit(30)
+    assert (gan.generator(torch.randn(500, 2)).mean(0) - 3).abs().max() < .75 and len(gan.history) == 30
+    assert all(p.grad is None for p in gan.model.parameters()) and 'opt_g' in gan.cbs[0].kept
 
 
-def test_after_an_error_the_others_are_not_given_the_event_unless_it_closes():
-    broken, other = Diary(after_loss=lambda learn: 1/0), Diary()
-    with pytest.raises(FitError): learner([broken, other]).fit(1)
-    assert other.lines[-6:] == ['before_batch', 'after_pred', 'after_batch', 'after_train', 'after_epoch', 'after_fit']
+class Noise(Callback):
+    "Makes a denoising model's task: the input is noisy, the target is not."
+    def before_batch(self, learn): learn.xb, learn.yb = learn.xb + .5 * torch.randn_like(learn.xb), learn.xb
 
 
-def test_the_first_of_several_errors_is_the_one_that_is_told():
-    def fail(kind): return lambda learn: (_ for _ in ()).throw(kind)
-    broken = Diary(after_loss=fail(KeyError('first')), after_batch=fail(OSError('second')), after_fit=fail(OSError('third')))
-    with pytest.raises(FitError, match='Diary.after_loss failed.*first') as e: learner([broken]).fit(1)
-    assert isinstance(e.value.__cause__, KeyError)
+def test_a_denoising_model_whose_noise_is_drawn_for_each_batch():
+    x = data().x
+    learn = learner([Noise(), MetricsCallback()], loss_func=F.mse_loss)
+    learn.model, learn.dls = nn.Linear(4, 4), get_dls(Dataset(x, x), Dataset(x, x), 8, seed=0)
+    learn.opt = SGD(learn.model.parameters(), .1)
+    learn.fit(20)
+    torch.manual_seed(0)
+    loss = learn.validate()['loss']
+    torch.manual_seed(0)
+    assert loss == pytest.approx(learn.fit(0).validate()['loss']) and loss < .24           # the input itself is off by .5**2
+    assert '(16, 4)' in learn.summary() and not torch.equal(learn.predict(x), learn.predict(x))
 
 
-@pytest.mark.parametrize('event, kind', [('before_epoch', CancelBatch), ('before_fit', CancelEpoch), ('after_fit', CancelFit)])
-def test_a_cancellation_where_nothing_of_its_kind_runs_is_an_error(event, kind):
-    def cancel(learn): raise kind
-    with pytest.raises(FitError, match=rf'there is nothing of the kind to cancel, last event {event}, .*{kind.__name__}\(\)'):
-        learner([Diary(**{event: cancel})]).fit(1)
+class Carry(Callback):
+    "Hands a recurrent model the state in which the batch before has left it, without its graph."
+    def before_train(self, learn): self.state = None
+    before_validate = before_train
+
+    def do_forward(self, learn):
+        learn.pred, state = learn.model(learn.xb, self.state)
+        self.state = state.detach()
 
 
-def test_a_class_in_place_of_an_object_is_refused():
-    with pytest.raises(TypeError, match=r'fit: MetricsCallback is a class, wanted an object of it: MetricsCallback\(\)'):
-        learner([MetricsCallback]).fit(1)
+def test_a_state_is_carried_from_batch_to_batch_and_not_into_the_next_epoch():
+    torch.manual_seed(0)
+    x = torch.randn(2, 12, 3)
+    blocks = [(x[:, i:i + 4], x[:, i:i + 4]) for i in (0, 4, 8)]
+    learn = Learner(nn.GRU(3, 3, batch_first=True), DataLoaders(blocks, blocks), F.mse_loss, cbs=[Carry(), MetricsCallback()]).fit(2)
+    whole, _ = learn.model(x)
+    preds, targs = learn.get_preds()
+    torch.testing.assert_close(torch.cat(preds.split(2), 1), whole.detach())
+    assert learn.validate()['loss'] == pytest.approx(F.mse_loss(whole, x).item()) == pytest.approx(learn.history[-1]['valid_loss'])
 
 
-@pytest.mark.parametrize('event, half, batch', [('before_fit', 'training', 1), ('after_loss', 'training', 1), ('after_validate', 'validation', 2),
-                                                ('before_validate', 'validation', 1)])
-def test_an_error_in_a_callback_names_it_with_event_epoch_and_batch(event, half, batch):
-    diary, broken = Diary(), Diary(**{event: lambda learn: 1/0})
-    with pytest.raises(FitError, match=f'Diary.{event} failed, epoch 1 of 2, {half} batch {batch}: ZeroDivisionError') as e:
-        learner([broken, diary]).fit(2)
-    assert isinstance(e.value.__cause__, ZeroDivisionError) and diary.lines[-1] == 'after_fit'
+class Scaled(Callback):
+    "Mixed precision's loop: the loss is scaled up, and a step with gradients that overflow is left out."
+    def __init__(self): self.scaler, self.scales = torch.amp.GradScaler('cpu', init_scale=2.**10, growth_interval=1000), []
+    def do_backward(self, learn): self.scaler.scale(learn.loss).backward()
+    def after_backward(self, learn): self.scaler.unscale_(learn.opt)
+
+    def do_step(self, learn):
+        self.scaler.step(learn.opt)
+        self.scaler.update()
+        learn.opt.zero_grad()
+        self.scales.append(self.scaler.get_scale())
 
 
-def test_an_error_in_a_data_set_or_a_model_says_where_it_was():
-    class Torn(Dataset):
-        def __getitem__(self, i): return super().__getitem__(i) if 30 not in i else 1/0
-    torn = Torn(data().x, data().y)
-    with pytest.raises(FitError, match=r'failed, last event (before_train|after_batch), epoch 1 of 1, training batch .: ZeroDivisionError'):
-        Learner(nn.Linear(4, 3), get_dls(torn, data(), 16)).fit(1)
-    with pytest.raises(FitError, match='failed, last event before_batch, epoch 1 of 1, training batch 1: RuntimeError'):
-        Learner(nn.Linear(7, 3), get_dls(data(), data(), 16)).fit(1)
+def test_a_grad_scaler_steps_as_without_it_and_leaves_out_an_overflow():
+    def overflow(learn): learn.model[0].weight.grad[0, 0] = math.inf
+    plain, scaled, other = learner(lr=.5), learner([Scaled()], lr=.5), learner([Scaled()], lr=.5)
+    torch.testing.assert_close(weights(plain.fit(2)), weights(scaled.fit(2)))
+    before, seen = weights(other), []
+    class Overflow(Callback):
+        order = 40
+        def after_backward(self, learn): overflow(learn)
+    other.fit(1, [Overflow()])
+    assert torch.equal(weights(other), before) and other.cbs[1].scales == [2.**9, 2.**8, 2.**7]
 
 
-def test_after_an_error_the_learner_can_be_used_again():
-    learn = learner()
-    with pytest.raises(FitError): learn.fit(1, [Diary(after_backward=lambda learn: 1/0)])
-    learn.fit(1, [diary := Diary()])
-    assert diary.lines[-1] == 'after_fit' and torch.is_grad_enabled()
+class Mixup(Callback):
+    "Mixes each training example with another, and their targets likewise (Zhang et al., 2018)."
+    def before_batch(self, learn):
+        learn.yb = F.one_hot(learn.yb, 3).float()
+        if not learn.training: return
+        order, share = torch.randperm(len(learn.xb)), torch.rand(len(learn.xb), 1)
+        learn.xb, learn.yb = (share * part + (1 - share) * part[order] for part in (learn.xb, learn.yb))
+
+
+def test_mixed_examples_have_soft_targets_and_the_validation_has_none_of_it():
+    seen = []
+    learn = learner([Mixup(), MetricsCallback(right=lambda pred, yb: (pred.argmax(1) == yb.argmax(1)).float().mean())], lr=.5)
+    learn.fit(5, [Diary(after_loss=lambda learn: seen.append((learn.training, bool(((learn.yb > 0).sum(1) > 1).any()))))])
+    assert {mixed for training, mixed in seen if training} == {True} and {mixed for training, mixed in seen if not training} == {False}
+    pred = learn.model(data().x).detach()
+    assert learn.history[-1]['right'] == pytest.approx(accuracy(pred, data().y).item()) == learn.validate(right=lambda pred, yb: accuracy(pred, yb.argmax(1)))['right']
+    assert learn.history[-1]['valid_loss'] == pytest.approx(F.cross_entropy(pred, data().y).item(), rel=1e-5)
+
+
+def test_groups_have_rates_of_their_own_and_frozen_layers_stay():
+    def groups(params, lr):
+        first, second = list(params)[:2], list(params)
+        return SGD([{'params': first, 'lr': lr/10}, {'params': second[2:]}], lr=lr)
+    def change(**kw):
+        learn = learner(bs=40, **kw)
+        params = list(learn.model.parameters())
+        if 'opt_func' not in kw: params[0].requires_grad_(False)
+        before = [p.detach().clone() for p in params]
+        learn.fit(1)
+        return [(p.detach() - q) for p, q in zip(params, before)]
+    grouped, frozen, plain = change(opt_func=lambda params, lr: groups([*params], lr)), change(), change(opt_func=SGD)
+    torch.testing.assert_close(grouped, [plain[0]/10, plain[1]/10, *plain[2:]], rtol=1e-3, atol=1e-6)
+    assert not frozen[0].any() and torch.equal(frozen[2], plain[2])
+
+
+class EMA(Callback):
+    "Validates with a running mean of the weights, and trains on with the weights themselves."
+    saves = ('mean',)
+    def __init__(self, decay): self.decay = decay
+    def setup(self, learn): self.mean = copy.deepcopy(learn.model.state_dict())
+
+    def after_step(self, learn):
+        for name, x in learn.model.state_dict().items(): self.mean[name].lerp_(x, 1 - self.decay)
+
+    def swap(self, learn):
+        here = copy.deepcopy(learn.model.state_dict())
+        learn.model.load_state_dict(self.mean)
+        self.mean = here
+
+    def before_validate(self, learn): self.swap(learn)
+    def after_validate(self, learn): self.swap(learn)
+
+
+def test_a_mean_of_the_weights_is_validated_and_the_weights_are_trained():
+    plain, learn = learner([MetricsCallback()], lr=1.), learner([MetricsCallback(), ema := EMA(.5)], lr=1.)
+    plain.fit(3), learn.fit(3)
+    assert torch.equal(weights(plain), weights(learn)) and learn.history[-1]['valid_loss'] != plain.history[-1]['valid_loss']
+    assert learn.validate()['loss'] == pytest.approx(learn.history[-1]['valid_loss'])
+    mean = copy.deepcopy(learn)
+    mean.model.load_state_dict(ema.mean)
+    assert F.cross_entropy(mean.model(data().x), data().y).item() == pytest.approx(learn.history[-1]['valid_loss'])
+
+
+# ---- batches and outputs of any form
+
+class Forked(nn.Module):
+    "A model whose output is a dict with a tuple in it."
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+    def forward(self, x): return {'pair': (self.layer(x), x), 'size': len(x)}
+
+
+def test_outputs_may_be_tuples_and_dicts():
+    def loss(pred, y): return F.cross_entropy(pred['pair'][0], y)
+    learn = Learner(Forked(), get_dls(data(), data(), 8, seed=0), loss, cbs=[MetricsCallback(), DeviceCallback('cpu')]).fit(1)
+    pred, targ = learn.get_preds()
+    assert pred['pair'][0].shape == (40, 3) and torch.equal(pred['pair'][1], data().x) and pred['size'] == [16, 16, 8]
+    assert loss(learn.predict(data().x), data().y).item() == pytest.approx(learn.history[-1]['valid_loss']) == learn.validate()['loss']
+    assert '(16, 3)' in learn.summary() and targ.shape == (40,)
+
+
+def test_functions_go_through_tuples_lists_and_dicts_and_leave_the_rest():
+    pair = DataLoaders(tensor([1.]), 'valid')
+    got = map_tensors(lambda x: x + 1, {'a': (tensor([1.]), [tensor([2.]), None]), 'b': 'text', 'c': pair})
+    assert got == {'a': (tensor([2.]), [tensor([3.]), None]), 'b': 'text', 'c': DataLoaders(tensor([2.]), 'valid')}
+    assert join([{'a': (tensor([1.]), 'x')}, {'a': (tensor([2., 3.]), 'y')}])['a'][0].tolist() == [1., 2., 3.]
+
+
+def test_the_number_of_examples_is_the_length_of_the_first_tensor_that_has_one():
+    y = torch.zeros(7, 2)
+    assert examples(y) == examples({'scale': tensor(1.), 'y': [y]}) == examples(None, (y, y[:3])) == 7
+    with pytest.raises(ValueError, match='no tensor in the batch tells'): examples(None, 'text', tensor(1.))
+
+
+@pytest.mark.parametrize('form', [lambda x, y: (x, (y, y, y)), lambda x, y: (x, {'y': y}), lambda x, y: {'x': x, 'y': y}])
+def test_means_are_weighted_by_examples_and_not_by_the_parts_of_a_target(form):
+    x, y = data()[:]
+    batches = [form(x[:30], y[:30]), form(x[30:], y[30:])]
+    def target(y): return y['y'] if isinstance(y, dict) else y[0]
+    class Picks(nn.Linear):
+        def forward(self, x): return super().forward(x['x'] if isinstance(x, dict) else x)
+    learn = Learner(Picks(4, 3), DataLoaders(batches, batches), lambda pred, y: F.cross_entropy(pred, target(y)), lr=0., cbs=[MetricsCallback()]).fit(1)
+    want = F.cross_entropy(learn.model(x), y).item()
+    assert [learn.history[0][name] for name in ('train_loss', 'valid_loss')] == pytest.approx([want, want]) and learn.validate()['loss'] == pytest.approx(want)
 
 
 # ---- callbacks
@@ -355,6 +364,80 @@ def test_model_and_batches_are_moved_to_the_device():
     with pytest.raises(FitError, match='meta tensor'): learner([DeviceCallback('meta')]).fit(1)
 
 
+def test_two_metrics_callbacks_share_the_row_of_an_epoch():
+    learn = learner([MetricsCallback(a=accuracy), MetricsCallback(b=accuracy)]).fit(2).fit(1)
+    assert [[*row] for row in learn.history] == [['epoch', 'train_loss', 'valid_loss', 'a', 'b']] * 3 and [row['epoch'] for row in learn.history] == [1, 2, 1]
+
+
+@pytest.mark.parametrize('value, message', [(tensor([1., 2.]), r'worst has the shape \(2,\)'), ('high', "worst is 'high'"), (None, 'worst is None'),
+                                            (torch.zeros(0), r'worst has the shape \(0,\)')])
+def test_a_metric_that_is_not_one_number_is_refused_by_name(value, message):
+    with pytest.raises(FitError, match=f'MetricsCallback.after_loss failed.*{message}, wanted one number'):
+        learner([MetricsCallback(worst=lambda pred, yb: value)]).fit(1)
+    class Object:
+        def reset(self): pass
+        update = lambda self, pred, yb: None
+        def compute(self): return value
+    with pytest.raises(FitError, match=f'MetricsCallback.after_epoch failed.*{message}'): learner([MetricsCallback(worst=Object())]).fit(1)
+
+
+def test_one_number_in_a_tensor_with_axes_is_that_number():
+    learn = learner([MetricsCallback(one=lambda pred, yb: tensor([[3.]]), two=lambda pred, yb: True)], loss_func=lambda pred, yb: F.cross_entropy(pred, yb)[None])
+    learn.cbs[0].every = 2
+    row = learn.fit(2).history[-1]
+    assert (row['one'], row['two']) == (3., 1.) and row['valid_loss'] == pytest.approx(F.cross_entropy(learn.predict(data().x), data().y).item())
+
+
+@pytest.mark.parametrize('name', ['epoch', 'train_loss', 'valid_loss'])
+def test_a_metric_may_not_take_a_name_of_ours(name):
+    with pytest.raises(ValueError, match=f'the name {name} is taken'): MetricsCallback(**{name: accuracy})
+    with pytest.raises(ValueError, match='the name loss is taken'): learner().validate(loss=accuracy)
+
+
+def test_an_epoch_of_which_nothing_was_measured_has_no_row():
+    learn = learner([MetricsCallback()])
+    learn.fit(3, [Diary(before_epoch=raising(None, CancelEpoch, None))])
+    assert [row['epoch'] for row in learn.history] == [1, 3]
+
+
+@pytest.mark.parametrize('make', [lambda: GradientClip(0), lambda: GradientClip(-1.), lambda: GradientClip(math.nan), lambda: StopOnNaN(0),
+                                  lambda: StopOnNaN(-3), lambda: StopOnNaN(2.5), lambda: StopOnNaN(True)])
+def test_settings_that_cannot_be_meant_are_refused_when_the_object_is_made(make):
+    with pytest.raises(ValueError, match='(GradientClip|StopOnNaN).* wanted (one over 0|a whole number from 1 on)'): make()
+
+
+def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(capsys):
+    def spoil(learn):
+        if learn.epoch == 1 and learn.batch == 2: learn.model[0].weight.data[0, 0] = math.inf
+    learn, clean = learner(), learner()
+    learn.cbs[0].every = 4
+    learn.fit(3, [Diary(after_step=spoil)])
+    clean.fit(1)
+    assert 'a weight was no finite number' in capsys.readouterr().out and weights(learn).isfinite().all()
+    assert torch.equal(weights(learn), weights(clean))              # the fourth loss was looked at before the fourth step
+
+
+def test_two_learners_at_once_stop_each_for_its_own_numbers():
+    a, b = learner(seed=0), learner(seed=1)
+    before = weights(b)
+    def poison(learn): learn.xb = learn.xb * math.nan
+    a.fit(1, [Diary(after_train=lambda learn: b.fit(1, [Diary(before_batch=poison)]))])
+    assert torch.equal(weights(b), before) and weights(a).isfinite().all()
+
+
+def test_parts_with_a_state_of_their_own_go_back_too():
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.s = nn.Parameter(tensor(1.))
+        def forward(self, pred, yb): return F.cross_entropy(self.s * pred, yb)
+    loss = Scale()
+    learn = learner(bs=8, loss_func=loss, opt_func=lambda params, lr: SGD([*params, *loss.parameters()], lr))
+    learn.cbs[0].every = 2
+    learn.fit(1, [Diary(before_batch=on_batch(3, lambda learn: setattr(learn, 'xb', learn.xb * math.nan)))])
+    assert loss.s.isfinite() and loss.s != 1. and set(learn.parts()) == {'model', 'opt', 'loss_func'}
+
+
 # ---- asking a model
 
 def test_predictions_are_made_in_eval_mode_without_a_graph_and_put_the_mode_back():
@@ -363,6 +446,75 @@ def test_predictions_are_made_in_eval_mode_without_a_graph_and_put_the_mode_back
     assert torch.equal(learn.predict(x), learn.predict(x)) and not learn.predict(x).requires_grad and learn.model.training
     learn.model.eval()
     assert not learn.predict(x).requires_grad and not learn.model.training
+
+
+def test_every_part_of_the_model_is_afterwards_in_its_own_mode_whatever_happened():
+    learn = learner(layers=[nn.Dropout(.5), nn.BatchNorm1d(5)])
+    learn.model.train()
+    learn.model[3].eval()
+    modes = [m.training for m in learn.model.modules()]
+    for ask in (lambda: learn.predict(torch.zeros(2, 9)), lambda: learn.predict(data().x), learn.get_preds, learn.validate, learn.summary):
+        try: ask()
+        except FitError as e: assert 'do_forward' in str(e) or 'failed' in str(e)
+        assert [m.training for m in learn.model.modules()] == modes and torch.is_grad_enabled()
+        assert not any(layer._forward_hooks for layer in learn.model.modules())
+
+
+def test_a_summary_that_fails_leaves_no_hook_and_a_model_without_parameters_can_be_asked():
+    learn = learner()
+    learn.model[2] = nn.Linear(9, 3)
+    with pytest.raises(FitError): learn.summary()
+    assert not any(layer._forward_hooks for layer in learn.model.modules())
+    learn.model = nn.Flatten()
+    assert torch.equal(learn.predict(data().x), data().x) and learn.get_preds()[0].shape == (40, 4) and 'Flatten' in learn.summary()
+
+
+class Halve(Callback):
+    "Changes every batch, in training and validation alike."
+    def before_batch(self, learn): learn.xb = learn.xb / 2
+
+
+def test_what_is_asked_goes_through_the_callbacks_so_that_history_and_validate_agree():
+    learn = learner([Halve(), MetricsCallback(accuracy=accuracy)], lr=.5).fit(2)
+    figures, x = learn.validate(accuracy=accuracy), data().x
+    assert figures == pytest.approx({'loss': learn.history[-1]['valid_loss'], 'accuracy': learn.history[-1]['accuracy']})
+    want = learn.model(x / 2).detach()
+    torch.testing.assert_close(learn.predict(x), want)
+    torch.testing.assert_close(learn.get_preds()[0], want)
+
+
+def test_whoever_is_for_fits_only_is_not_asked():
+    class Heard(Diary): fits_only = True
+    cbs = [Heard(), Diary()]
+    learn = learner([*cbs, MetricsCallback()])
+    learn.validate(), learn.predict(data().x), learn.get_preds(), learn.summary()
+    assert cbs[0].lines == [] and cbs[1].lines.count('before_validate') == 4 and cbs[1].lines.count('after_loss') == 2
+    assert learn.history == [] and 'before_fit' not in cbs[1].lines
+
+
+def test_a_fit_that_is_under_way_can_be_asked_and_goes_on_as_if_it_had_not():
+    def ask(learn): seen.append((learn.validate(accuracy=accuracy), learn.predict(data().x[:2]), learn.summary()))
+    seen, cbs = [], [MetricsCallback(accuracy=accuracy)]
+    a, b = learner([MetricsCallback(accuracy=accuracy)], lr=.5).fit(2), learner(cbs, lr=.5)
+    b.fit(2, [Diary(after_step=ask, after_train=ask, after_epoch=ask)])
+    assert torch.equal(weights(a), weights(b)) and a.history == b.history and len(seen) == 10
+    assert seen[-1][0]['loss'] == pytest.approx(b.history[-1]['valid_loss'])
+
+
+def test_what_cannot_be_asked_says_where_it_failed():
+    learn = learner()
+    with pytest.raises(FitError, match='failed, last event before_batch, validation batch 1: RuntimeError'): learn.predict(torch.zeros(2, 9))
+    with pytest.raises(FitError, match='Diary.after_pred failed, validation batch 2'): learner([Diary(after_pred=raising(None, OSError))], bs=8).get_preds()
+    with pytest.raises(FitError, match='gave no batch'): learn.validate([])
+
+
+def test_the_number_of_batches_is_known_or_not():
+    class Endless:
+        def __iter__(self): return iter([data()[:5]])
+    assert (batches_in([1, 2]), batches_in(Endless()), batches_in(iter([]))) == (2, None, None)
+    learn = learner([MetricsCallback()])
+    learn.dls = DataLoaders(Endless(), Endless())
+    assert len(learn.fit(2).history) == 2
 
 
 def test_all_predictions_come_in_the_order_of_the_loader():

@@ -1,63 +1,15 @@
-import os, pickle, random, subprocess, sys
+import copy, math, os, pickle, random, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, torch
 from torch import nn
-from exp.nb_04 import SGD, accuracy
-from exp.nb_05 import Callback, CancelEpoch, CancelFit, FitError, MetricsCallback
-from exp.nb_05a import ProgressCallback, Recorder
-from exp.nb_05b import Checkpoint, EarlyStopping, load_checked, random_state, save_checked, set_random_state
-from learners import Diary, learner, weights
-
-
-# ---- stopping early
-
-def stopped_after(values, **settings):
-    "After how many epochs a fit ends whose monitored values are these."
-    class Fake(Callback):
-        order = 1
-        def after_epoch(self, learn): learn.history.append({'value': values[learn.epoch]})
-    return len(learner([Fake(), EarlyStopping('value', **settings)]).fit(len(values)).history)
-
-
-@pytest.mark.parametrize('values, settings, epochs', [
-    ([5, 4, 3, 2, 1], dict(patience=1), 5), ([5, 4, 4, 4, 4], dict(patience=2), 4), ([5, 6, 4, 5, 3], dict(patience=2), 5),
-    ([5, 4.9, 4.8, 4.7, 1], dict(patience=2, min_delta=.5), 3), ([1, 2, 3, 2, 2], dict(patience=2, mode='max'), 5),
-    ([1, 2, 1, 1, 3], dict(patience=2, mode='max'), 4), ([5, 6, 5.5, 5.4, 5.3], dict(patience=3), 4), ([1, 1], dict(patience=3), 2)])
-def test_a_fit_ends_when_the_value_has_not_improved_for_so_many_epochs(values, settings, epochs):
-    assert stopped_after(values, **settings) == epochs
-
-
-def test_the_reason_is_told_and_another_mode_refused(capsys):
-    stopped_after([1, 1, 1], patience=1)
-    assert 'value has not improved for 1 epochs' in capsys.readouterr().out
-    for cls in (EarlyStopping, lambda mode: Checkpoint('', mode=mode)):
-        with pytest.raises(ValueError, match="mode 'low', wanted 'min' or 'max'"): cls(mode='low')
-
-
-def test_a_figure_that_nobody_computes_is_missed():
-    with pytest.raises(FitError, match="EarlyStopping.after_epoch failed.*no 'valid_loss' in the history: is there a MetricsCallback"):
-        learner([EarlyStopping()]).fit(3)
-
-
-def test_epochs_of_an_earlier_fit_and_epochs_without_the_figure_do_not_count(capsys):
-    class Fake(Callback):
-        order = 1
-        def after_epoch(self, learn): learn.history.append({'value': 1.} if learn.epoch != 1 else {})
-    learn = learner([Fake(), EarlyStopping('value', patience=2)])
-    learn.fit(2).fit(2)
-    assert len(learn.history) == 4 and capsys.readouterr().out == ''
-    assert len(learn.fit(9).history) == 4 + 4
-
-
-def test_a_fit_that_was_stopped_early_stays_stopped(tmp_path):
-    class Fake(Callback):
-        order = 1
-        def after_epoch(self, learn): learn.history[-1]['valid_loss'] = [3., 2., 2., 2., 2., 2., 2.][learn.epoch]
-    def make(): return learner([MetricsCallback(), Fake(), Checkpoint(tmp_path), EarlyStopping(patience=2)])
-    want = weights(make().fit(7))
-    for _ in range(2):
-        again = make().fit(7)
-        assert len(again.history) == 4 and torch.equal(weights(again), want)
+from torch.nn import functional as F
+from exp.nb_04 import SGD, BatchLoader, DataLoaders, accuracy
+from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
+from exp.nb_05 import MetricsCallback
+from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
+from exp.nb_05b import (Checkpoint, fit_state, generators, load_checked, plain, random_state, save_checked, set_fit_state,
+                        set_random_state)
+from learners import Diary, data, learner, raising, weights
 
 
 # ---- files
@@ -208,7 +160,9 @@ def test_a_model_that_does_not_fit_is_an_error_and_no_damage(tmp_path):
     other = make(tmp_path)
     other.opt = SGD([{'params': [p]} for p in other.model.parameters()], lr=.1, momentum=.9)
     other.model[0] = nn.Linear(4, 9)
-    with pytest.raises(FitError, match='Checkpoint.before_fit failed.*size mismatch'): other.fit(2)
+    before = weights(other)
+    with pytest.raises(FitError, match=r'Checkpoint.setup failed.*model 0.weight: \(9, 4\) here, \(5, 4\) there'): other.fit(2)
+    assert torch.equal(weights(other), before)
     assert len(Checkpoint(tmp_path).files()) == 1
 
 
@@ -221,28 +175,312 @@ def test_when_all_files_are_damaged_the_fit_starts_from_the_beginning(tmp_path):
 def test_a_folder_in_use_and_another_set_of_callbacks_are_refused(tmp_path):
     make(tmp_path).fit(1)
     with pytest.raises(FitError, match='has files of another fit'): make(tmp_path, resume=False).fit(1)
-    with pytest.raises(FitError, match=r"saved with the callbacks \['Recorder'\], here are \[\]"): learner([Checkpoint(tmp_path)]).fit(1)
     class Other(Recorder): pass
-    with pytest.raises(FitError, match=r"saved with the callbacks \['Recorder'\], here are \['Other'\]"): learner([Other(), Checkpoint(tmp_path)]).fit(1)
-    learner([ProgressCallback(quiet=True), MetricsCallback(), Recorder(), Checkpoint(tmp_path)], layers=[nn.Dropout(.5)]).fit(1)
+    for cbs, names in [([], r'\[\]'), ([Other()], r"\['Other'\]"), ([Recorder(), Recorder()], r"\['Recorder', 'Recorder 2'\]")]:
+        with pytest.raises(FitError, match=rf"saved with the callbacks \['Recorder'\], here are {names}"): learner([*cbs, Checkpoint(tmp_path)]).fit(1)
+    again = make(tmp_path)
+    again.cbs[:2] = [ProgressCallback(quiet=True), MetricsCallback()]              # which have no state
+    again.fit(1)
 
 
+def test_a_fit_that_was_stopped_early_stays_stopped(tmp_path):
+    class Fake(Callback):
+        order = 1
+        def after_epoch(self, learn): learn.history[-1]['valid_loss'] = [3., 2., 2., 2., 2., 2., 2.][learn.epoch]
+    def make(): return learner([MetricsCallback(), Fake(), Checkpoint(tmp_path), EarlyStopping(patience=2)])
+    want = weights(make().fit(7))
+    for _ in range(2):
+        again = make().fit(7)
+        assert len(again.history) == 4 and torch.equal(weights(again), want)
+
+# ---- what a fit is made of
+
+class Values(Callback):
+    "Puts `values` into the history, one for each epoch."
+    order = 1
+    def __init__(self, *values, name='valid_loss'): self.values, self.name = values, name
+    def after_epoch(self, learn): learn.history[-1][self.name] = self.values[learn.epoch]
+
+
+def resumed_alike(make, tmp_path, epochs=4, broken=2):
+    "Whether a fit that is broken off after so many epochs and resumed elsewhere ends with the bits of one that was not."
+    def stop(learn):
+        if learn.epoch == broken: raise KeyboardInterrupt
+    whole = make().fit(epochs)
+    make(Checkpoint(tmp_path), Diary(before_batch=stop)).fit(epochs)
+    disturb()
+    again = make(Checkpoint(tmp_path), Diary()).fit(epochs)
+    return torch.equal(weights(whole), weights(again)) and whole.history == again.history and len(again.history) == epochs
+
+
+class Jitter(Callback):
+    "Adds noise from a generator of its own to each batch."
+    def __init__(self, draw): self.draw = draw
+    def before_batch(self, learn): learn.xb = learn.xb + self.draw(len(learn.xb))
+
+
+def noise(kind):
+    "Functions that draw from a generator that only they know."
+    torch_g, python, numpy, old = torch.Generator().manual_seed(3), random.Random(3), np.random.default_rng(3), np.random.RandomState(3)
+    return {'torch': lambda n: torch.randn(n, 1, generator=torch_g), 'python': lambda n: python.gauss(0, 1),
+            'numpy': lambda n: float(numpy.standard_normal()), 'old numpy': lambda n: old.standard_normal()}[kind]
+
+
+@pytest.mark.parametrize('kind', ['torch', 'python', 'numpy', 'old numpy'])
+def test_generators_of_ones_own_go_on_where_they_were(tmp_path, kind):
+    assert resumed_alike(lambda *cbs: learner([Jitter(noise(kind)), MetricsCallback(), *cbs]), tmp_path)
+
+
+class Scaled(nn.Module):
+    "A loss with a parameter and a random number."
+    def __init__(self):
+        super().__init__()
+        self.s, self.g = nn.Parameter(torch.ones(())), torch.Generator().manual_seed(1)
+    def forward(self, pred, yb): return F.cross_entropy(self.s * pred, yb) + self.s * torch.rand((), generator=self.g)
+
+
+def loaders_of_torch(workers=0, **kw):
+    from torch.utils.data import DataLoader
+    g = torch.Generator().manual_seed(5)
+    return DataLoaders(DataLoader(data(), 16, shuffle=True, generator=g, num_workers=workers, **kw), DataLoader(data(), 16, shuffle=True))
+
+
+@pytest.mark.parametrize('dls', [loaders_of_torch, lambda: loaders_of_torch(1), lambda: DataLoaders(BatchLoader(data(), 16, shuffle=True, seed=1), BatchLoader(data(), 7, shuffle=True, seed=2))])
+def test_loaders_that_shuffle_and_a_loss_with_parameters_go_on_to_the_bit(tmp_path, dls):
+    def make(*cbs):
+        loss = Scaled()
+        learn = learner([MetricsCallback(), *cbs], loss_func=loss, opt_func=lambda params, lr: SGD([*params, *loss.parameters()], lr, momentum=.9))
+        learn.dls = dls()
+        return learn
+    assert resumed_alike(make, tmp_path, epochs=3, broken=1)
+
+
+def test_workers_that_live_on_have_random_numbers_that_cannot_be_saved_and_are_refused(tmp_path):
+    learn = learner([Checkpoint(tmp_path)])
+    learn.dls = loaders_of_torch(1, persistent_workers=True)
+    with pytest.raises(FitError, match='dls.train has persistent workers, whose random numbers cannot be saved'): learn.fit(1)
+
+
+def test_generators_are_found_wherever_they_hang_once_and_in_the_same_places():
+    class Thing: pass
+    thing, g, r = Thing(), torch.Generator(), np.random.default_rng(0)
+    thing.dataset, thing.itself = Thing(), thing
+    thing.dataset.transforms = [lambda x: (x, r), {'g': (g,)}]
+    thing.again, thing.big, thing.module = g, torch.zeros(3), math
+    found = generators(thing)
+    assert set(map(id, found.values())) == {id(g), id(r)} and len(found) == 2 and generators(thing).keys() == found.keys()
+
+
+def test_plain_data_hold_no_numpy_and_keep_their_kind():
+    state = nn.BatchNorm1d(2).state_dict()
+    got = plain({'a': np.float64(.5), 'b': [np.arange(2), (np.int64(3), 'x')], 'c': None, 'd': state})
+    assert got == {'a': .5, 'b': [[0, 1], (3, 'x')], 'c': None, 'd': state} and type(got['a']) is float and got['d']._metadata == state._metadata
+
+
+def test_state_is_put_back_as_a_whole_or_not_at_all():
+    class Refuses(Callback):
+        saves = ('x',)
+        x = 1
+        def load_state_dict(self, state):
+            if state['x'] == 2: raise ValueError('not that')
+    learn = learner([Refuses()], opt_func=lambda params, lr: SGD(params, lr, momentum=.9)).fit(1)
+    state = copy.deepcopy(fit_state(learn, learn.cbs))
+    learn.fit(1)
+    want, torch_state = copy.deepcopy(fit_state(learn, learn.cbs)), torch.get_rng_state()
+    state['callbacks']['Refuses']['x'] = 2
+    with pytest.raises(ValueError, match='not that'): set_fit_state(learn, learn.cbs, state)
+    got = fit_state(learn, learn.cbs)
+    assert str(got) == str(want) and torch.equal(torch.get_rng_state(), torch_state)
+
+
+# ---- another fit
+
+def change(**kw):
+    "A learner that differs from `plain_learner` in one thing."
+    opt = {'lr': .1, 'momentum': .9, 'weight_decay': .01, **{k: v for k, v in kw.items() if k in ('lr', 'momentum', 'weight_decay')}}
+    def opt_func(params, lr): return kw.get('opt', SGD)(kw.get('groups', list)(params), **opt)
+    return learner(kw.get('cbs', []), opt_func=opt_func, bs=kw.get('bs', 16), loss_func=kw.get('loss', F.cross_entropy), layers=kw.get('layers', ()))
+
+
+@pytest.mark.parametrize('kw, message', [
+    (dict(lr=.001), 'lr of group 0: 0.001 here, 0.1 there'), (dict(momentum=0.), 'momentum of group 0: 0.0 here, 0.9 there'),
+    (dict(weight_decay=0.), 'weight_decay of group 0: 0.0 here, 0.01 there'), (dict(opt=torch.optim.SGD), 'optimiser: torch.optim.sgd.SGD here, exp.nb_04.SGD there'), (dict(bs=8), 'bs of dls.train: 8 here, 16 there'),
+    (dict(groups=lambda params: [{'params': [p]} for p in params]), 'parameters of group 1'), (dict(layers=[nn.LayerNorm(5)]), 'model 2.weight'),
+    (dict(groups=lambda params: list(params)[::-1]), 'parameters of group 0'), (dict(loss=lambda pred, yb: F.cross_entropy(pred, yb)), 'loss'),
+    (dict(layers=[nn.Dropout(.5)]), 'model 2.weight|model 3.weight')])
+def test_a_resumption_with_other_settings_says_which_and_changes_nothing(tmp_path, kw, message):
+    change(cbs=[Checkpoint(tmp_path)]).fit(1)
+    files, other = Checkpoint(tmp_path).files(), change(cbs=[Checkpoint(tmp_path)], **kw)
+    before = copy.deepcopy([other.model.state_dict(), other.opt.state_dict(), other.history])
+    random_before = torch.get_rng_state()
+    with pytest.raises(FitError, match=f'this is not the fit of epoch-00001.*({message})'): other.fit(2)
+    assert str(before) == str([other.model.state_dict(), other.opt.state_dict(), other.history]) and Checkpoint(tmp_path).files() == files
+    assert torch.equal(torch.get_rng_state(), random_before)
+
+
+def test_settings_that_callbacks_name_as_the_same_must_be(tmp_path):
+    from exp.nb_05 import GradientClip
+    learner([GradientClip(1.), Checkpoint(tmp_path)]).fit(1)
+    for cbs, message in [([GradientClip(2.)], 'GradientClip.max_norm: 2.0 here, 1.0 there'), ([], 'GradientClip.max_norm: None here, 1.0 there')]:
+        with pytest.raises(FitError, match=message): learner([*cbs, Checkpoint(tmp_path)]).fit(2)
+    assert len(learner([GradientClip(1.), MetricsCallback(), Checkpoint(tmp_path)]).fit(2).history) == 1
+
+
+def test_a_file_of_an_older_form_is_refused_by_name(tmp_path):
+    save_checked({'epoch': 1, 'model': {}}, tmp_path, 'epoch-00001')
+    with pytest.raises(FitError, match='epoch-00001-.*was written by another version'): learner([Checkpoint(tmp_path)]).fit(1)
+
+
+# ---- orders and figures
+
+@pytest.mark.parametrize('order', [-100, 50, 89, 96, 1000])
+def test_every_callback_sees_the_restored_state_when_the_fit_begins_and_is_saved_when_its_epoch_ends(tmp_path, order):
+    class Counts(Callback):
+        saves = ('epochs',)
+        def __init__(self): self.order, self.epochs, self.seen = order, 0, []
+        def before_fit(self, learn): self.seen.append((self.epochs, learn.epoch, weights(learn)))
+        def after_epoch(self, learn): self.epochs += 1
+    first = learner([Counts(), Checkpoint(tmp_path)]).fit(2)
+    again = learner([counts := Counts(), Checkpoint(tmp_path)]).fit(2)
+    epochs, epoch, seen = counts.seen[0]
+    assert (epochs, epoch) == (2, 2) and torch.equal(seen, weights(first)) and torch.equal(weights(again), seen)
+
+
+def test_a_number_that_is_none_after_a_resumption_goes_back_to_the_restored_weights(tmp_path):
+    learner([Checkpoint(tmp_path)], lr=.5).fit(2)
+    saved = load_checked(Checkpoint(tmp_path).files()[-1])['model']
+    def poison(learn): learn.xb = learn.xb * math.nan
+    again = learner([Checkpoint(tmp_path), Diary(before_batch=poison)], lr=.5).fit(4)
+    assert all(torch.equal(x, saved[name]) for name, x in again.model.state_dict().items())
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, capsys):
+    def spoil(learn):
+        if learn.epoch == 1: learn.model[0].weight.data.fill_(math.nan)
+    learn = learner([Checkpoint(tmp_path), Diary(after_validate=spoil)])
+    learn.fit(2)
+    assert [path.name[:11] for path in Checkpoint(tmp_path).files()] == ['epoch-00001'] and 'epoch 2 is not saved' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('values, best', [((math.nan, 3., 2., 4., 5.), 3), ((3., math.nan, 4., 5., 6.), 1), ((math.inf, -math.inf, 4., 3., 5.), 4)])
+def test_a_figure_that_is_no_number_is_never_the_best(tmp_path, values, best):
+    for mode, sign in (('min', 1), ('max', -1)):
+        checkpoint = Checkpoint(tmp_path/mode, keep=1, mode=mode)
+        learner([MetricsCallback(), Values(*[sign * value for value in values]), checkpoint]).fit(5)
+        assert load_checked(checkpoint.best())['epoch'] == best and len(checkpoint.files()) == 2
+
+
+def test_the_best_epoch_is_one_of_this_fit_and_not_of_a_former_one(tmp_path):
+    learn = learner([MetricsCallback()])
+    learn.fit(3, [Values(.1, .1, .1)])
+    learn.fit(4, [Values(5., 2., 3., 4.), checkpoint := Checkpoint(tmp_path, keep=1)])
+    assert [load_checked(path)['epoch'] for path in checkpoint.files()] == [2, 4] and load_checked(checkpoint.best())['epoch'] == 2
+
+
+def test_numbers_of_numpy_in_the_history_are_saved_as_numbers(tmp_path):
+    learner([MetricsCallback(), Values(np.float64(2.), np.float32(1.)), checkpoint := Checkpoint(tmp_path)]).fit(2)
+    assert [row['valid_loss'] for row in load_checked(checkpoint.best())['history']] == [2., 1.]
+
+
+@pytest.mark.parametrize('keep', [0, -1, 1.5])
+def test_keeping_no_file_cannot_be_meant_and_a_tilde_is_the_home(tmp_path, keep, monkeypatch):
+    with pytest.raises(ValueError, match='Checkpoint: keep: .*, wanted a whole number from 1 on'): Checkpoint(tmp_path, keep=keep)
+    with pytest.raises(ValueError, match="Checkpoint: mode 'low', wanted 'min' or 'max'"): Checkpoint(tmp_path, mode='low')
+    monkeypatch.setenv('HOME', str(tmp_path)), monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    assert Checkpoint('~/runs').folder == tmp_path/'runs'
+
+
+# ---- two fits in one folder
+
+SECOND = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from exp.nb_05b import Checkpoint
+from learners import learner
+learner([Checkpoint(sys.argv[1])]).fit(3)
+"""
+
+
+def test_a_second_process_is_refused_and_the_first_goes_on_unharmed(tmp_path):
+    def start(learn):
+        (tmp_path/'files'/'epoch-00009-0123456789abcdef.part').write_bytes(b'being written')
+        command = [sys.executable, '-c', SECOND, str(tmp_path/'files'), str(Path(__file__).parent), str(Path(__file__).parents[1])]
+        done.append(subprocess.run(command, capture_output=True, text=True))
+        left.append((tmp_path/'files'/'epoch-00009-0123456789abcdef.part').exists())
+    done, left = [], []
+    first = learner([Checkpoint(tmp_path/'files'), Diary(after_train=lambda learn: learn.epoch == 1 and start(learn))]).fit(3)
+    assert done[0].returncode == 1 and 'files is in use by another process' in done[0].stderr and left == [True]
+    assert torch.equal(weights(first), weights(learner().fit(3))) and len(Checkpoint(tmp_path/'files').files()) == 2
+    assert subprocess.run(done[0].args).returncode == 0                            # the folder is free again
+
+
+def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_way(tmp_path):
+    inner = learner([Checkpoint(tmp_path)])
+    with pytest.raises(FitError, match='in use by another fit of this process'): learner([Checkpoint(tmp_path), Diary(after_step=lambda learn: inner.fit(1))]).fit(1)
+    assert inner.fit(1) and not (tmp_path/'.lock').exists()
+
+
+def test_files_of_others_stay_where_they_are(tmp_path):
+    for name in ('download.part', 'epoch-best.part', 'epoch-00001-notes.part'): (tmp_path/name).write_text('mine')
+    learner([Checkpoint(tmp_path)]).fit(1)
+    assert len([*tmp_path.glob('*.part')]) == 3
+
+
+# ---- processes that are killed
+
+class EMA(Callback):
+    "A running mean of the weights."
+    saves = ('mean',)
+    def setup(self, learn): self.mean = copy.deepcopy(learn.model.state_dict())
+    def after_step(self, learn):
+        for name, x in learn.model.state_dict().items(): self.mean[name].lerp_(x, .1)
+    def after_fit(self, learn): learn.history.append({name: x.sum().item() for name, x in self.mean.items()})
+
+
+class Accumulate(Callback):
+    "A step for every two batches."
+    def after_backward(self, learn):
+        if learn.batch % 2 == 0: raise CancelBatch
+
+
+class Slope(Callback):
+    "A rate that falls from batch to batch."
+    def before_batch(self, learn):
+        if learn.training: learn.opt.param_groups[0]['lr'] = .5 / (1 + learn.epoch * len(learn.dl) + learn.batch)
+
+
+def with_loaders_of_torch(folder):
+    learn = make(folder)
+    learn.dls = loaders_of_torch(1)
+    return learn
+
+
+def plus(cb):
+    def make_with(folder):
+        learn = make(folder)
+        learn.cbs.append(cb())
+        return learn
+    return make_with
+
+
+KINDS = {'plain': make, 'schedule': plus(Slope), 'ema': plus(EMA), 'accumulation': plus(Accumulate), 'workers': with_loaders_of_torch}
 NURSERY = '''
 import hashlib, os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import torch
-from test_nb_05b import make, weights
+from test_nb_05b import KINDS, weights
 torch.set_num_threads(1)
-root, deaths, moments = Path(sys.argv[1]), 0, random.Random(0)
+root, kills, deaths, moments = Path(sys.argv[1]), int(sys.argv[3]), 0, random.Random(0)
 
-def live(folder, prepare=lambda: None):
+def live(folder, prepare=lambda: None, kind='plain'):
     "Starts a process that fits 12 epochs and writes what became of it; its number."
     if pid := os.fork(): return pid
     try:
+        os.setsid()                            # so that its workers can be killed with it
         prepare()
         sys.stdout = open(os.devnull, 'w')
-        learn = make(folder/'files').fit(12)
+        learn = KINDS[kind](folder/'files').fit(12)
         (folder/'result').write_text(hashlib.sha256(weights(learn).numpy().tobytes() + repr(learn.history).encode()).hexdigest())
     finally: os._exit(0)
 
@@ -260,7 +498,7 @@ def buried(pid):
     global deaths
     deaths += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
-def arrives(folder): return buried(live(folder)) or (folder/'result').read_text()
+def arrives(folder, kind='plain'): return buried(live(folder, kind=kind)) or (folder/'result').read_text()
 
 def new(name): return (root/name).mkdir() or root/name
 
@@ -272,22 +510,24 @@ for call in ('fsync', 'replace', 'unlink'):
         folder = new(f'{call}{count}')
         buried(live(folder, deadly(call, count)))
         results.add(arrives(folder))
-at_steps = deaths
-for i in range(5):
-    folder = new(str(i))
-    for _ in range(4):
-        pid = live(folder)
+at_steps, wrong = deaths, len(results) - 1
+for kind in KINDS:
+    folder, want = new(kind), arrives(new(kind + ' whole'), kind)
+    for _ in range(kills):
+        pid = live(folder, kind=kind)
         time.sleep(moments.random() * whole / 2)
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(os.getpgid(pid), signal.SIGKILL) if os.getpgid(pid) == pid else os.kill(pid, signal.SIGKILL)
         buried(pid)
-    results.add(arrives(folder))
-print(len(results), at_steps, deaths)
+    wrong += arrives(folder, kind) != want
+print(wrong, at_steps, deaths)
 '''
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system has no fork')
 def test_processes_killed_at_each_step_of_writing_and_at_any_moment_arrive_at_the_same_bits(tmp_path):
     (tmp_path/'nursery.py').write_text(NURSERY)
-    done = subprocess.run([sys.executable, str(tmp_path/'nursery.py'), str(tmp_path), str(Path(__file__).parent)], capture_output=True, text=True)
-    results, at_steps, deaths = map(int, done.stdout.split() or pytest.fail(done.stderr))
-    assert results == 1 and at_steps == 9 and deaths > 20
+    command = [sys.executable, str(tmp_path/'nursery.py'), str(tmp_path), str(Path(__file__).parent), os.environ.get('KILLS', '3')]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
+    wrong, at_steps, deaths = map(int, done.stdout.split() or pytest.fail(done.stderr))
+    print(f'{deaths} processes were killed')
+    assert wrong == 0 and at_steps == 9 and deaths > 12

@@ -1,15 +1,16 @@
-import math
+import copy, math
 import matplotlib
 matplotlib.use('agg')
 import pytest, torch
 from torch import nn
-from exp.nb_04 import SGD
-from exp.nb_05 import Callback, CancelFit, DeviceCallback, FitError, MetricsCallback
+from exp.nb_04 import SGD, DataLoaders
+from exp.nb_04a import Callback, CancelFit, FitError
+from exp.nb_05 import DeviceCallback, GradientClip, MetricsCallback
 from exp.nb_05a import Recorder
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import (LRFinder, OneCycle, ParamScheduler, TorchScheduler, combine_scheds, lr_find, one_cycle, sched_const, sched_cos,
                        sched_exp, sched_lin, sched_poly)
-from learners import Diary, learner, weights
+from learners import Diary, data, learner, raising, weights
 
 KINDS = {'lin': sched_lin, 'cos': sched_cos, 'exp': sched_exp, 'poly': lambda a, b: sched_poly(a, b, 3)}
 
@@ -204,6 +205,42 @@ def test_a_resumed_fit_goes_on_in_its_schedule(tmp_path, schedule):
     assert again.cbs[2].lrs == whole.cbs[2].lrs and torch.equal(weights(again), weights(whole)) and len(first.history) == 2
 
 
+def test_a_schedule_of_a_loader_without_a_length_is_refused():
+    class Endless:
+        def __iter__(self): return iter([data()[:8]])
+    for schedule in (OneCycle(.5), ParamScheduler(lr=sched_const(1.))):
+        learn = learner([schedule])
+        learn.dls = DataLoaders(Endless(), Endless())
+        with pytest.raises(FitError, match='(OneCycle|ParamScheduler): the training loader has no length'): learn.fit(1)
+
+
+def test_a_second_fit_of_another_length_has_a_schedule_of_its_own():
+    learn = learner([OneCycle(.5), recorder := Recorder()], bs=16)
+    learn.fit(1).fit(4)
+    alone = learner([OneCycle(.5), other := Recorder()], bs=16)
+    alone.fit(4)
+    assert recorder.lrs[3:] == other.lrs and len(other.lrs) == 12
+
+
+@pytest.mark.parametrize('first, then, message', [
+    (lambda: OneCycle(.5), lambda: OneCycle(.4), 'OneCycle.top: 0.4 here, 0.5 there'), (lambda: OneCycle(.5), None, 'OneCycle.top: None here, 0.5 there'),
+    (lambda: ParamScheduler(lr=sched_lin(.5, .1)), lambda: ParamScheduler(lr=sched_lin(.5, .2)), 'ParamScheduler.course'),
+    (lambda: ParamScheduler(lr=sched_lin(.5, .1)), lambda: ParamScheduler(lr=sched_cos(.5, .1)), 'ParamScheduler.course'), (None, lambda: OneCycle(.5), 'OneCycle.top: 0.5 here, None there')])
+def test_a_resumption_with_another_schedule_is_refused_by_name(tmp_path, first, then, message):
+    def make(schedule): return learner([*([schedule()] if schedule else []), Checkpoint(tmp_path)])
+    make(first).fit(2)
+    with pytest.raises(FitError, match=message): make(then).fit(4)
+
+
+@pytest.mark.parametrize('schedule', [lambda: OneCycle(.5), lambda: TorchScheduler(lambda opt: torch.optim.lr_scheduler.OneCycleLR(opt, .5, total_steps=40))])
+def test_a_resumed_fit_leaves_the_settings_that_were_there_before_all_schedules(tmp_path, schedule):
+    def make(): return learner([schedule(), Checkpoint(tmp_path)], opt_func=lambda params, lr: torch.optim.SGD(params, lr, .9))
+    before = copy.deepcopy(make().opt.state_dict()['param_groups'])
+    learn = make().fit(4, [Diary(before_batch=raising(*[None] * 9, KeyboardInterrupt))])
+    assert learn.opt.state_dict()['param_groups'] == before
+    assert make().fit(4).opt.state_dict()['param_groups'] == before
+
+
 # ---- finding a rate
 
 def test_the_finder_puts_everything_back():
@@ -235,12 +272,14 @@ def test_the_finder_takes_training_batches_only_however_short_the_epochs():
     assert seen == [True] * 10 and len(finder.losses) == 10
 
 
-def test_the_finder_keeps_the_callbacks_of_the_classes_that_it_is_given():
+def test_the_finder_is_with_the_callbacks_that_are_not_for_fits_only_or_those_of_the_classes_it_is_given():
+    class Heard(Diary): fits_only = True
     def heard(**kwargs):
-        learn = learner([diary := Diary()])
-        lr_find(learn, steps=3, **kwargs)
-        return len(diary.lines)
-    assert heard() == 0 and heard(keep=Diary) > 0
+        diaries = Diary(), Heard()
+        lr_find(learner(diaries), steps=3, **kwargs)
+        return [len(diary.lines) > 0 for diary in diaries]
+    assert heard() == [True, False] and heard(keep=Diary) == [True, False] and heard(keep=(DeviceCallback, GradientClip)) == [False, False]
+    assert all(cls.fits_only for cls in (OneCycle, TorchScheduler, MetricsCallback, Recorder, Checkpoint)) and not GradientClip.fits_only
 
 
 def test_the_finder_ends_when_the_loss_explodes_or_is_no_number():
@@ -269,18 +308,98 @@ def test_the_finder_sets_the_rate_of_the_optimiser_and_stops_at_nan():
     assert rates == finder.lrs[:2] and len(finder.losses) == 3 and math.isnan(finder.losses[-1])
 
 
+def finder_of(losses):
+    finder = LRFinder(steps=max(1, len(losses)))
+    finder.lrs, finder.losses = [10**(i/10 - 3) for i in range(len(losses))], losses
+    return finder
+
+
+FALL = [2.] * 15 + [2 - .2*i for i in range(1, 8)] + [.6] * 10 + [5.] * 8
+CURVE = [2 - 1.4 / (1 + math.exp(-(i - 20) / 2)) for i in range(34)] + [1., 2., 4., 9.]
+
+
 def test_the_suggestion_is_where_the_loss_falls_fastest():
-    finder = LRFinder(steps=40)
-    finder.lrs = [10**(i/10 - 3) for i in range(40)]
-    finder.losses = [2.] * 15 + [2 - .2*i for i in range(1, 8)] + [.6] * 10 + [5.] * 8
-    assert finder.lrs[14] < finder.suggestion < finder.lrs[24]
+    assert finder_of(FALL).suggestion in finder_of(FALL).lrs[17:19] and finder_of(CURVE).suggestion == finder_of(CURVE).lrs[20]
+    assert finder_of([loss - 10 for loss in CURVE]).suggestion == finder_of(CURVE).lrs[20]            # a loss may be negative
 
 
-def test_a_short_run_has_a_suggestion_too_and_is_drawn_with_it():
-    finder = lr_find(learner(), steps=4)
-    assert finder.suggestion in finder.lrs
+def test_a_single_noisy_batch_is_not_followed():
+    for place in (3, 8, 27):
+        for spike in (-.4, .4):
+            losses = list(CURVE)
+            losses[place] += spike
+            assert finder_of(losses).suggestion in finder_of(CURVE).lrs[18:23]
+
+
+@pytest.mark.parametrize('losses', [[], [2.], [2., math.nan], [math.nan], [2.] * 30, [0.] * 30, [2 + .1*i for i in range(30)], [math.inf]])
+def test_where_nothing_falls_nothing_is_suggested(losses): assert finder_of(losses).suggestion is None
+
+
+def test_noise_alone_suggests_nothing():
+    torch.manual_seed(0)
+    found = [finder_of((2 + .3 * torch.randn(100)).tolist()).suggestion for _ in range(40)]
+    assert sum(rate is not None for rate in found) <= 2
+
+
+def test_a_search_that_finds_nothing_says_so_and_is_drawn(capsys):
+    def fail(pred, yb): return pred.sum() * math.nan
+    finder = lr_find(learner(loss_func=fail))
+    assert finder.suggestion is None and capsys.readouterr().out == 'lr_find: no suggestion from 1 of 100 steps\n'
+    ax = finder.plot()
+    assert ax.get_title() == 'No rate is suggested' and ax.get_legend() is None
+
+
+def test_a_suggestion_is_drawn_with_its_number():
+    finder = finder_of(CURVE)
     ax = finder.plot()
     assert ax.get_xscale() == 'log' and ax.get_xlabel() == 'learning rate' and f'{finder.suggestion:.2g}' in ax.get_legend().texts[0].get_text()
+
+
+def test_an_interrupted_search_says_what_it_was_and_puts_everything_back(capsys):
+    learn = learner([Diary(after_step=raising(*[None] * 11, KeyboardInterrupt))], layers=[nn.Dropout(.5)])
+    before, random = weights(learn), torch.get_rng_state()
+    finder = lr_find(learn)
+    said = capsys.readouterr().out
+    assert finder.interrupted and finder.suggestion is None and len(finder.losses) == 12 and torch.equal(weights(learn), before)
+    assert 'everything is put back' in said and 'kept' not in said and 'no suggestion from 12 of 100 steps' in said
+    assert torch.equal(torch.get_rng_state(), random) and not hasattr(learn, 'interrupted')
+
+
+def test_the_finder_puts_back_modes_and_every_generator():
+    from torch.utils.data import DataLoader
+    g, mine = torch.Generator().manual_seed(3), torch.Generator().manual_seed(4)
+    class Noise(Callback):
+        def __init__(self): self.g = mine
+        def before_batch(self, learn): learn.xb = learn.xb + .1 * torch.randn(learn.xb.shape, generator=self.g)
+    learn = learner([Noise()], layers=[nn.BatchNorm1d(5)])
+    learn.dls = DataLoaders(DataLoader(data(), 8, shuffle=True, generator=g), learn.dls.valid)
+    learn.model.eval()
+    before, state = [x.get_state() for x in (g, mine)], str(learn.model.state_dict())
+    assert len(lr_find(learn, steps=20).losses) == 20 and not any(module.training for module in learn.model.modules())
+    assert all(map(torch.equal, before, [x.get_state() for x in (g, mine)])) and str(learn.model.state_dict()) == state
+
+
+def test_the_finder_searches_with_the_noise_and_the_clipping_that_will_be_used():
+    class Noise(Callback):
+        def before_batch(self, learn): learn.xb, learn.yb = learn.xb + torch.randn_like(learn.xb), learn.xb
+    learn = learner([Noise(), GradientClip(1e-6)], loss_func=lambda pred, yb: (pred - yb[:, :3]).square().mean())
+    finder = lr_find(learn, steps=60)
+    assert len(finder.losses) == 60 and max(finder.losses) < 10           # steps so small that nothing explodes
+    assert len(lr_find(learner(loss_func=learn.loss_func, cbs=[Noise()]), steps=60, start=1e-2, end=1e4).losses) < 60
+
+
+def test_the_finder_takes_a_loader_that_does_not_know_its_length_and_batches_that_are_cancelled():
+    class Endless:
+        def __iter__(self): return iter([data()[:8], data()[8:16]])
+    from exp.nb_04a import CancelBatch
+    class Skip(Callback):
+        def after_pred(self, learn):
+            if learn.training and learn.batch == 1: raise CancelBatch
+    learn = learner([Skip()])
+    learn.dls = DataLoaders(Endless(), Endless())
+    finder = lr_find(learn, steps=7, end=1e-3)
+    assert len(finder.lrs) == len(finder.losses) == 7 and finder.lrs == pytest.approx([1e-5 * 10**(i/3) for i in range(7)])
+    with pytest.raises(ValueError, match='LRFinder: steps: 0, wanted a whole number'): lr_find(learn, steps=0)
 
 
 def test_the_smoothed_loss_starts_without_bias():

@@ -1,2 +1,2 @@
 OPS = []
-NOT_OPS = {'Recorder', 'draw', 'ProgressCallback'}
+NOT_OPS = {'Recorder', 'draw', 'ProgressCallback', 'check_mode', 'EarlyStopping'}

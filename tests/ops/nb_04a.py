@@ -1,0 +1,2 @@
+OPS = []
+NOT_OPS = {'Callback', 'CancelBatch', 'CancelEpoch', 'CancelFit', 'rank', 'FitError', 'Announcer', 'Bracket', 'Steps', 'Loop'}

@@ -1,0 +1,447 @@
+import itertools, pickle
+import pytest, torch
+from torch import nn, tensor
+from torch.nn import functional as F
+from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, fit, get_dls
+from exp.nb_04a import (EVENTS, STEPS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop, rank)
+from learners import Diary, data, loop, raising, weights
+
+BATCH = 'before_batch after_pred after_loss after_backward after_step after_batch'.split()
+CHECK = 'before_batch after_pred after_loss after_batch'.split()
+LEVELS = 'fit', 'epoch', 'train', 'validate', 'batch'
+
+
+# ---- the loop and its events
+
+def test_the_order_of_events_is_this():
+    diary = Diary()
+    loop([diary], bs=32).fit(2)
+    epoch = ['before_epoch', 'before_train', *BATCH, *BATCH, 'after_train', 'before_validate', *CHECK, 'after_validate', 'after_epoch']
+    assert diary.lines == ['before_fit', *epoch, *epoch, 'after_fit']
+
+
+def test_every_event_of_the_tuple_happens_once_per_batch_epoch_or_fit():
+    diary = Diary()
+    loop([diary], bs=32).fit(1)
+    assert set(diary.lines) == set(EVENTS) and diary.lines.count('before_epoch') == 1
+
+
+def test_the_loop_takes_the_steps_of_fit():
+    a, b = loop(lr=.3), loop(lr=.3)
+    a.fit(3)
+    fit(3, b.model, F.cross_entropy, b.opt, *b.dls)
+    assert torch.equal(weights(a), weights(b))
+
+
+def test_gradients_are_cleared_after_each_step_and_none_are_made_in_validation():
+    def check(learn): seen.append((learn.training, torch.is_grad_enabled(), learn.model.training, learn.model[0].weight.grad is None))
+    seen = []
+    loop([Diary(before_batch=check, after_step=check)], bs=16).fit(1)
+    assert seen == [(True, True, True, True)] * 6 + [(False, False, False, True)] * 2 and torch.is_grad_enabled()
+
+
+def test_weights_change_between_after_backward_and_after_step():
+    seen = []
+    def look(learn): seen.append(weights(learn))
+    loop([Diary(after_backward=look, after_step=look)], bs=40).fit(2)
+    assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[1], seen[2])
+
+
+def test_callbacks_find_the_state_under_the_documented_names():
+    def look(learn):
+        assert learn.xb.shape[1] == 4 and len(learn.yb) == len(learn.pred) and learn.loss.ndim == 0
+        seen.append((learn.epoch, learn.epochs, learn.batch, learn.training, learn.dl is learn.dls.train, learn.whole))
+    seen = []
+    loop([Diary(after_loss=look)], bs=32).fit(2)
+    assert seen == [(e, 2, b, t, t, True) for e in (0, 1) for b, t in [(0, True), (1, True), (0, False)]]
+
+
+def test_callbacks_can_change_the_batch_the_prediction_and_the_loss():
+    learn = loop(bs=40)
+    before = weights(learn)
+    learn.fit(1, [Diary(after_loss=lambda learn: setattr(learn, 'loss', learn.loss * 0))])
+    assert torch.equal(weights(learn), before)
+    seen = []
+    learn.fit(1, [Diary(before_batch=lambda learn: setattr(learn, 'xb', learn.xb[:3]),
+                        after_pred=lambda learn: (seen.append(len(learn.pred)), setattr(learn, 'yb', learn.yb[:3])))])
+    assert seen == [3, 3]
+
+
+def test_callbacks_are_called_by_their_order_and_then_as_given():
+    class Named(Callback):
+        def __init__(self, name, order): self.name, self.order = name, order
+        def before_fit(self, learn): called.append(self.name)
+    class Alike(Named): pass
+    called = []
+    loop([Named('c', 50), Named('a', -1), Alike('d', 50)]).fit(0, [Named('b', 0), Alike('e', 50)])
+    assert called == list('abcde')
+
+
+def test_callbacks_given_to_fit_are_not_kept_and_lists_stay_their_owners():
+    mine, guests, diary = [Diary()], [Diary()], Diary()
+    learn = loop(mine)
+    mine.append(diary)
+    learn.fit(1, guests)
+    heard = len(guests[0].lines)
+    learn.fit(1)
+    assert len(guests[0].lines) == heard > 0 and diary.lines == [] and (len(mine), len(guests), len(learn.cbs)) == (2, 1, 1)
+
+
+def test_a_class_in_place_of_an_object_is_refused():
+    with pytest.raises(TypeError, match=r'fit: Diary is a class, wanted an object of it: Diary\(\)'): loop([Diary]).fit(1)
+
+
+def test_the_state_of_a_callback_is_what_it_names_and_goes_back_into_that_object():
+    class Counts(Callback):
+        saves = ('n', 'sum')
+        n, sum, other = 0, 0., 'mine'
+    a, b, c = Counts(), Counts(), Counts()
+    a.n, a.sum, a.other = 3, .5, 'yours'
+    b.load_state_dict(a.state_dict())
+    assert (a.state_dict(), Callback().state_dict()) == ({'n': 3, 'sum': .5}, {})
+    assert [(x.n, x.sum, x.other) for x in (b, c)] == [(3, .5, 'mine'), (0, 0., 'mine')]
+
+
+@pytest.mark.parametrize('name', ['after_batches', 'before_everything', 'after_'])
+def test_an_unknown_event_is_refused_when_the_class_is_defined(name):
+    with pytest.raises(TypeError, match=f"Typo: no such event .*{name}.*before_fit"): type('Typo', (Callback,), {name: None})
+
+
+@pytest.mark.parametrize('event, steps', [('before_batch', 0), ('after_pred', 0), ('after_backward', 0), ('after_step', 3), ('after_batch', 3)])
+def test_a_cancelled_batch_skips_its_rest_and_nothing_else(event, steps):
+    def cancel(learn):
+        if learn.training and event != 'after_batch': raise CancelBatch
+    diary = Diary(**{event: cancel})
+    loop([diary]).fit(1)
+    assert diary.lines.count('before_batch') == diary.lines.count('after_batch') == 5 and diary.lines.count('after_step') == steps
+    assert diary.lines[-2:] == ['after_epoch', 'after_fit']
+
+
+@pytest.mark.parametrize('event', ['before_epoch', 'before_train', 'before_batch', 'after_loss', 'after_step', 'after_batch', 'after_train'])
+def test_a_cancelled_epoch_skips_its_rest_and_the_next_one_comes(event):
+    def cancel(learn):
+        if learn.epoch == 0: raise CancelEpoch
+    diary = Diary(**{event: cancel})
+    loop([diary]).fit(2)
+    first = diary.lines[:diary.lines.index('after_epoch')]
+    assert 'before_validate' not in first and diary.lines.count('after_epoch') == 2 and diary.lines.count('before_validate') == 1
+    for level in ('train', 'batch'): assert first.count(f'before_{level}') == first.count(f'after_{level}')
+
+
+@pytest.mark.parametrize('event', ['before_fit', 'before_epoch', 'after_pred', 'after_backward', 'before_validate', 'after_epoch'])
+def test_a_cancelled_fit_ends_with_all_after_events(event):
+    def cancel(learn): raise CancelFit
+    diary = Diary(**{event: cancel})
+    loop([diary]).fit(3)
+    for level in ('fit', 'epoch', 'train', 'validate', 'batch'):
+        assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
+    assert diary.lines[-1] == 'after_fit' and diary.lines.count('before_epoch') <= 1
+
+
+def test_the_reason_of_a_cancellation_is_printed_with_its_place(capsys):
+    def cancel(learn): raise CancelFit('enough')
+    loop([Diary(after_step=cancel)]).fit(3)
+    assert capsys.readouterr().out == 'enough, epoch 1 of 3, training batch 1\n'
+    loop([Diary(after_loss=raising(CancelBatch))]).fit(3)
+    assert capsys.readouterr().out == ''
+
+
+def test_an_epoch_knows_whether_it_is_whole():
+    def cancel(kind): return lambda learn: (_ for _ in ()).throw(kind)
+    for kind, want in [(None, [True]), (CancelBatch, [True]), (CancelEpoch, [True]), (CancelFit, [False])]:
+        seen = []
+        at = {'after_epoch': lambda learn: seen.append(learn.whole)}
+        if kind: at['after_loss'] = cancel(kind)
+        loop([Diary(**at)]).fit(1)
+        assert seen == want
+
+
+def test_ctrl_c_ends_the_fit_keeps_what_was_learned_and_says_where(capsys):
+    def press(learn):
+        if learn.batch == 1: raise KeyboardInterrupt
+    learn, diary = loop(), Diary(after_step=press)
+    before = weights(learn)
+    assert learn.fit(2, [diary]) is learn and not torch.equal(weights(learn), before)
+    assert diary.lines[-4:] == ['after_batch', 'after_train', 'after_epoch', 'after_fit']
+    assert 'interrupted, last event after_step, epoch 1 of 2, training batch 2; what was learned' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('event, place', [('after_fit', 'epoch 2 of 2, validation batch 3'), ('before_validate', 'epoch 1 of 2, validation batch 1'),
+                                          ('before_epoch', 'epoch 1 of 2, training batch 1'), ('after_batch', 'epoch 1 of 2, training batch 1')])
+def test_ctrl_c_may_come_anywhere(event, place, capsys):
+    def press(learn): raise KeyboardInterrupt
+    learn, diary = loop(bs=16), Diary(**{event: press})
+    learn.dls = learn.dls._replace(valid=BatchLoader(data(), 16))
+    learn.fit(2, [diary])
+    assert f'interrupted, last event {event}, {place}' in capsys.readouterr().out
+    for level in ('fit', 'epoch', 'train', 'validate', 'batch'): assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
+
+
+def test_gradients_of_a_fit_that_was_broken_off_do_not_reach_the_next():
+    def press(learn): raise KeyboardInterrupt
+    a, b = loop(), loop()
+    a.fit(1, [Diary(after_backward=press)])
+    for learn in (a, b): learn.dls.train.generator.manual_seed(3)
+    assert torch.equal(weights(a.fit(1)), weights(b.fit(1)))
+
+
+@pytest.mark.parametrize('error', [ZeroDivisionError, CancelBatch, CancelFit])
+def test_a_closing_event_reaches_every_callback_even_when_one_fails(error):
+    def fail(learn): raise error
+    for event in ('after_batch', 'after_train', 'after_epoch', 'after_fit'):
+        first, second = Diary(**{event: fail}), Diary()
+        try: loop([first, second]).fit(1)
+        except FitError: assert error is not CancelFit or event == 'after_fit'
+        assert second.lines.count(event) == first.lines.count(event) > 0
+
+
+def test_after_an_error_the_others_are_not_given_the_event_unless_it_closes():
+    broken, other = Diary(after_loss=lambda learn: 1/0), Diary()
+    with pytest.raises(FitError): loop([broken, other]).fit(1)
+    assert other.lines[-6:] == ['before_batch', 'after_pred', 'after_batch', 'after_train', 'after_epoch', 'after_fit']
+
+
+def test_the_first_of_several_errors_is_the_one_that_is_told():
+    def fail(kind): return lambda learn: (_ for _ in ()).throw(kind)
+    broken = Diary(after_loss=fail(KeyError('first')), after_batch=fail(OSError('second')), after_fit=fail(OSError('third')))
+    with pytest.raises(FitError, match='Diary.after_loss failed.*first') as e: loop([broken]).fit(1)
+    assert isinstance(e.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize('event, kind', [('before_epoch', CancelBatch), ('before_fit', CancelEpoch), ('after_fit', CancelFit)])
+def test_a_cancellation_where_nothing_of_its_kind_runs_is_an_error(event, kind):
+    def cancel(learn): raise kind
+    with pytest.raises(FitError, match=rf'there is nothing of the kind to cancel, last event {event}, .*{kind.__name__}\(\)'):
+        loop([Diary(**{event: cancel})]).fit(1)
+
+
+@pytest.mark.parametrize('event, half, batch', [('before_fit', 'training', 1), ('after_loss', 'training', 1), ('after_validate', 'validation', 2),
+                                                ('before_validate', 'validation', 1)])
+def test_an_error_in_a_callback_names_it_with_event_epoch_and_batch(event, half, batch):
+    diary, broken = Diary(), Diary(**{event: lambda learn: 1/0})
+    with pytest.raises(FitError, match=f'Diary.{event} failed, epoch 1 of 2, {half} batch {batch}: ZeroDivisionError') as e:
+        loop([diary, broken]).fit(2)
+    assert isinstance(e.value.__cause__, ZeroDivisionError) and diary.lines[-1] == 'after_fit'
+
+
+def test_an_error_in_a_data_set_or_a_model_says_where_it_was():
+    class Torn(Dataset):
+        def __getitem__(self, i): return super().__getitem__(i) if 30 not in i else 1/0
+    torn = Torn(data().x, data().y)
+    with pytest.raises(FitError, match=r'failed, last event (before_train|after_batch), epoch 1 of 1, training batch .: ZeroDivisionError'):
+        Loop(model := nn.Linear(4, 3), get_dls(torn, data(), 16), F.cross_entropy, SGD(model.parameters(), .1), [Diary()]).fit(1)
+    with pytest.raises(FitError, match='failed, last event before_batch, epoch 1 of 1, training batch 1: RuntimeError'):
+        Loop(model := nn.Linear(7, 3), get_dls(data(), data(), 16), F.cross_entropy, SGD(model.parameters(), .1)).fit(1)
+
+
+def test_a_fit_that_fails_before_its_first_batch_has_the_place_of_its_own_beginning():
+    learn = loop(bs=8)
+    for epochs, place in [(0, ''), (4, 'epoch 1 of 4, ')]:
+        learn.fit(1)                                               # which ends in a later batch, of the validation
+        with pytest.raises(FitError, match=f'Diary.before_fit failed, {place}training batch 1: OSError'): learn.fit(epochs, [Diary(before_fit=raising(OSError))])
+
+
+def test_after_an_error_the_loop_can_be_used_again():
+    learn = loop()
+    with pytest.raises(FitError): learn.fit(1, [Diary(after_backward=lambda learn: 1/0)])
+    learn.fit(1, [diary := Diary()])
+    assert diary.lines[-1] == 'after_fit' and torch.is_grad_enabled()
+
+
+# ---- what is opened is closed, and the gravest goes on
+
+KINDS = [CancelBatch, CancelEpoch, CancelFit, KeyboardInterrupt, ZeroDivisionError, SystemExit]
+
+
+def outcome(fit):
+    "What comes out of a fit: the class of the exception, or of the cause of a FitError; 'interrupted', or None."
+    try: return 'interrupted' if fit().interrupted else None
+    except FitError as e: return type(e.__cause__)
+    except BaseException as e: return type(e)
+
+
+@pytest.mark.parametrize('first, second', [*itertools.permutations(KINDS, 2)])
+@pytest.mark.parametrize('events', [('after_loss', 'after_batch'), ('after_batch', 'after_batch'), ('after_step', 'after_train')])
+def test_of_two_exceptions_the_graver_goes_on_whoever_raised_it(first, second, events):
+    graver = max(first, second, key=KINDS.index)
+    def epochs(*cbs): return lambda: loop([*cbs, diary], bs=40).fit(2)
+    diary = Diary()
+    got = outcome(epochs(Diary(**{events[0]: raising(first, None)}), Diary(**{events[1]: raising(second, None)})))
+    want = {KeyboardInterrupt: 'interrupted', CancelFit: None, CancelEpoch: None}.get(graver, graver)
+    assert got == want and diary.lines.count('before_epoch') == (2 if graver is CancelEpoch else 1)
+    for level in LEVELS: assert diary.lines.count(f'before_{level}') == diary.lines.count(f'after_{level}')
+
+
+@pytest.mark.parametrize('level', LEVELS)
+@pytest.mark.parametrize('kind', [CancelFit, KeyboardInterrupt, ZeroDivisionError, SystemExit, GeneratorExit])
+def test_only_those_who_were_given_the_opening_event_are_given_the_closing_one(level, kind):
+    before, after, failing = Diary(), Diary(), Diary(**{f'before_{level}': raising(kind)})
+    outcome(lambda: loop([before, failing, after]).fit(1))
+    counts = [(d.lines.count(f'before_{level}'), d.lines.count(f'after_{level}')) for d in (before, failing, after)]
+    assert counts == [(1, 1), (1, 1), (0, 0)] and before.lines[-1] == 'after_fit'
+
+
+@pytest.mark.parametrize('kind', KINDS[3:])
+def test_an_exception_in_a_closing_event_keeps_nobody_else_from_theirs(kind):
+    diaries = [Diary(after_train=raising(kind)), Diary(after_train=raising(kind), after_epoch=raising(kind)), Diary()]
+    outcome(lambda: loop(diaries).fit(2))
+    assert all(d.lines[-3:] == ['after_train', 'after_epoch', 'after_fit'] for d in diaries)
+
+
+@pytest.mark.parametrize('kind', [SystemExit(3), GeneratorExit()])
+def test_the_end_of_the_program_is_no_error_of_the_fit(kind):
+    diary = Diary(after_loss=raising(kind))
+    with pytest.raises(type(kind)) as e: loop([diary]).fit(1)
+    assert e.value is kind and diary.lines[-1] == 'after_fit'
+
+
+def test_ranks_are_those_of_the_exceptions_and_of_what_is_derived_from_them():
+    class Mine(CancelEpoch): pass
+    kinds = [CancelBatch(), Mine(), CancelFit(), KeyboardInterrupt(), OSError(), FitError('a', OSError()), SystemExit(), GeneratorExit()]
+    assert [rank(kind) for kind in kinds] == [0, 1, 2, 3, 4, 4, 5, 5]
+
+
+def test_setup_comes_before_everything_and_teardown_after_it_to_whom_was_set_up():
+    class Tool(Diary):
+        def setup(self, learn): self.listen(learn, 'setup')
+        def teardown(self, learn): self.listen(learn, 'teardown')
+        def listen(self, learn, event): self.lines.append(event), self.at.get(event, bool)(learn)
+    whole, first, failing, last = Tool(), Tool(), Tool(setup=raising(OSError)), Tool()
+    loop([whole]).fit(1)
+    with pytest.raises(FitError, match='Tool.setup failed'): loop([first, failing, last]).fit(1)
+    assert (whole.lines[:2], whole.lines[-2:]) == (['setup', 'before_fit'], ['after_fit', 'teardown'])
+    assert [tool.lines for tool in (first, failing, last)] == [['setup', 'teardown']] * 2 + [[]]
+
+
+def test_an_epoch_whose_callback_ends_the_fit_when_it_is_done_is_whole():
+    seen, note = [], lambda learn: seen.append(learn.whole)
+    for kind in (CancelFit, KeyboardInterrupt): loop([Diary(after_epoch=raising(kind)), Diary(after_epoch=note, after_fit=note)]).fit(2)
+    assert seen == [True, True, False, False]
+
+
+def test_whoever_pressed_ctrl_c_can_be_told_from_whoever_did_not_and_a_loop_over_fits_ends():
+    learn = loop()
+    assert learn.fit(1, [Diary(after_loss=raising(KeyboardInterrupt))]).interrupted and not learn.fit(1).interrupted
+    fits = []
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(3): fits.append(learn.fit(1, [Diary(after_loss=raising(KeyboardInterrupt))], reraise=True))
+    assert fits == [] and learn.interrupted
+
+
+def test_the_place_that_is_told_is_that_of_the_exception_that_goes_on(capsys):
+    graver = Diary(after_batch=raising(None, KeyboardInterrupt))
+    loop([Diary(after_loss=raising(None, CancelFit('enough'))), graver], bs=16).fit(2)
+    loop([Diary(after_loss=raising(None, CancelFit('enough')), after_train=raising(CancelEpoch('no')))], bs=16).fit(2)
+    assert capsys.readouterr().out.splitlines() == ['interrupted, last event after_batch, epoch 1 of 2, training batch 2; what was learned is kept',
+                                                    'enough, epoch 1 of 2, training batch 2']
+
+
+class Odd(Exception):
+    "Can be pickled, but not loaded again."
+    def __init__(self, a, b): super().__init__(a)
+
+
+def test_an_error_of_a_fit_can_be_sent_to_another_process():
+    for cause, kind in [(KeyError('x'), KeyError), (Odd(1, 2), RuntimeError), (ValueError(lambda: 0), RuntimeError), (FitError('inner', OSError(2, 'no file')), FitError)]:
+        copy = pickle.loads(pickle.dumps(FitError('Diary.after_loss failed, epoch 1', cause)))
+        assert str(copy).startswith('Diary.after_loss failed, epoch 1: ') and type(cause).__name__ in str(copy) and type(copy.__cause__) is kind
+
+
+def test_a_fit_within_a_fit_has_places_of_its_own():
+    def inner(learn): loop([Diary(after_loss=raising(None, OSError))]).fit(1)
+    with pytest.raises(FitError, match='Diary.after_step failed, epoch 1 of 5, training batch 1: FitError.*training batch 2.*OSError'):
+        loop([Diary(after_step=inner)]).fit(5)
+
+
+def test_a_fit_can_begin_at_a_later_epoch_and_knows_where_its_rows_begin():
+    def note(learn): learn.history.append(learn.epoch), seen.append(learn.first_row)
+    class Resumes(Callback):
+        def setup(self, learn): learn.epoch = 3
+    seen, learn = [], loop()
+    learn.fit(2, [Diary(after_epoch=note)]).fit(5, [Diary(after_epoch=note), Resumes()])
+    assert learn.history == [0, 1, 3, 4] and seen == [0, 0, 2, 2]
+
+
+# ---- steps
+
+class Summed(nn.Module):
+    "A model of two inputs, or of a dict of them."
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, a, b=None): return self.layer(a['x'] if isinstance(a, dict) else a if b is None else a + b)
+
+
+@pytest.mark.parametrize('form', [lambda x, y: (x, y), lambda x, y: [x, y], lambda x, y: (x/2, x/2, y), lambda x, y: ((x/2, x/2), y), lambda x, y: ([x/2, x/2], y),
+                                  lambda x, y: {'x': x, 'y': y}])
+def test_a_batch_may_be_a_pair_a_longer_tuple_or_a_dict(form):
+    x, y = data()[:]
+    torch.manual_seed(0)
+    model, batches = Summed(), [form(x[i:i + 8], y[i:i + 8]) for i in range(0, 40, 8)]
+    def loss(pred, y): return F.cross_entropy(pred, y['y'] if isinstance(y, dict) else y)
+    before = loss(model.layer(x), y)
+    plain = DataLoaders(batches, batches)
+    Loop(model, plain, loss, SGD(model.parameters(), .2)).fit(3)
+    assert torch.equal(model.layer.weight.detach(), trained_by_hand(x, y)) and loss(model.layer(x), y) < before
+
+
+def trained_by_hand(x, y):
+    torch.manual_seed(0)
+    model = Summed()
+    opt = SGD(model.parameters(), .2)
+    for i in [*range(0, 40, 8)] * 3:
+        F.cross_entropy(model(x[i:i + 8]), y[i:i + 8]).backward()
+        opt.step()
+        opt.zero_grad()
+    return model.layer.weight.detach()
+
+
+def test_a_tensor_alone_is_input_and_target():
+    x = data().x
+    model = nn.Linear(4, 4)
+    for batches in ([x, x], [(x,), [x]]):
+        seen = []
+        Loop(model, DataLoaders(batches, batches), F.mse_loss, SGD(model.parameters(), .1), [Diary(after_loss=lambda learn: seen.append(learn.xb is learn.yb))]).fit(1)
+        assert seen == [True] * 4
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_each_step_can_be_replaced_by_a_callback_or_in_a_subclass(step):
+    def replaced(self, learn=None): (calls.append(step), getattr(Loop, step)(learn or self))
+    calls = []
+    learn, Mine = loop(bs=40), type('Mine', (Loop,), {step: replaced})
+    learn.fit(1, [type('Replaces', (Callback,), {step: replaced})()])
+    Mine(learn.model, learn.dls, learn.loss_func, learn.opt).fit(1)
+    assert calls == [step] * (2 if step in ('do_backward', 'do_step') else 4)
+    calls.clear()
+    learn.fit(1)
+    assert calls == []                                             # a callback replaces it for its own fit only
+
+
+def test_a_step_that_two_callbacks_want_is_refused_and_one_that_fails_is_named():
+    A, B = (type(name, (Callback,), {'do_loss': lambda self, learn: 1/0}) for name in 'AB')
+    with pytest.raises(TypeError, match=r"fit: \['A', 'B'\] all have do_loss, wanted one"): loop([A(), B()]).fit(1)
+    with pytest.raises(FitError, match='A.do_loss failed, epoch 1 of 1, training batch 1: ZeroDivisionError'): loop([A()]).fit(1)
+    with pytest.raises(TypeError, match="no such event .*do_everything"): type('C', (Callback,), {'do_everything': None})
+
+
+# ---- loaders
+
+def test_a_loader_that_gives_nothing_is_an_error_and_no_fit():
+    x, y = data()[:]
+    for train, valid in [([], [(x, y)]), ([(x, y)], []), (iter([(x, y)]), [(x, y)]), ((pair for pair in [(x, y)]), [(x, y)])]:
+        learn = loop()
+        learn.dls = DataLoaders(train, valid)
+        with pytest.raises(FitError, match='the loader gave no batch: it is empty, or was read to its end before'): learn.fit(2)
+
+
+def test_loaders_of_torch_and_any_list_of_batches_train_alike():
+    from torch.utils.data import DataLoader, TensorDataset, random_split
+    x, y = data()[:]
+    whole = TensorDataset(x, y)
+    parts = random_split(whole, [30, 10])
+    for train in (DataLoader(whole, 8), [whole[i:i + 8] for i in range(0, 40, 8)], DataLoader(parts[0], 8, shuffle=True), get_dls(parts[0], parts[1], 8).train):
+        learn = loop()
+        learn.dls, before = DataLoaders(train, DataLoader(parts[1], 8)), weights(learn)
+        assert not torch.equal(weights(learn.fit(1)), before)
