@@ -306,11 +306,16 @@ def test_setup_comes_before_everything_and_teardown_after_it_to_whom_was_set_up(
         def setup(self, learn): self.listen(learn, 'setup')
         def teardown(self, learn): self.listen(learn, 'teardown')
         def listen(self, learn, event): self.lines.append(event), self.at.get(event, bool)(learn)
-    whole, first, failing, last = Tool(), Tool(), Tool(setup=raising(OSError)), Tool()
+    whole = Tool()
     loop([whole]).fit(1)
-    with pytest.raises(FitError, match='Tool.setup failed'): loop([first, failing, last]).fit(1)
     assert (whole.lines[:2], whole.lines[-2:]) == (['setup', 'before_fit'], ['after_fit', 'teardown'])
-    assert [tool.lines for tool in (first, failing, last)] == [['setup', 'teardown']] * 2 + [[]]
+    for kind in (OSError, KeyboardInterrupt, SystemExit):
+        first, failing, last = Tool(), Tool(setup=raising(kind)), Tool()
+        assert outcome(lambda: loop([first, failing, last]).fit(1)) == ('interrupted' if kind is KeyboardInterrupt else kind)
+        assert [tool.lines for tool in (first, failing, last)] == [['setup', 'teardown']] * 2 + [[]]
+        first, failing, last = Tool(), Tool(teardown=raising(kind)), Tool()
+        assert outcome(lambda: loop([first, failing, last]).fit(0)) == ('interrupted' if kind is KeyboardInterrupt else kind)
+        assert [tool.lines[-1] for tool in (first, failing, last)] == ['teardown'] * 3
 
 
 def test_an_epoch_whose_callback_ends_the_fit_when_it_is_done_is_whole():

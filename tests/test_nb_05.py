@@ -4,7 +4,7 @@ from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, examples, join, map_tensors
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, examples, join, map_tensors, weights_are_finite
 from learners import Diary, data, learner, raising, weights
 
 
@@ -337,6 +337,22 @@ def test_objects_of_torchmetrics_agree_with_our_own_functions():
     assert len({row['ours'] for row in learn.history}) > 1
 
 
+def test_objects_that_have_seen_nothing_are_not_asked():
+    class Count:
+        def reset(self): self.n = 0
+        def update(self, pred, yb): self.n += len(yb)
+        def compute(self): return 1 / self.n
+    learn = learner([MetricsCallback(count=Count())]).fit(2, [Diary(before_validate=raising(CancelEpoch, None))])
+    assert [[*row] for row in learn.history] == [['epoch', 'train_loss'], ['epoch', 'train_loss', 'valid_loss', 'count']]
+
+
+def test_a_mean_is_taken_in_double_precision():
+    values = iter([1e8, 1.])
+    learn = learner([MetricsCallback(large=lambda pred, yb: next(values))])
+    learn.dls = DataLoaders([data()[:20]], [data()[:20], data()[20:]])
+    assert learn.fit(1).history[0]['large'] == 50000000.5
+
+
 def test_metrics_may_return_plain_numbers_and_hold_no_graph():
     metrics = MetricsCallback(half=lambda pred, yb: .5)
     learn = learner([metrics]).fit(1)
@@ -362,6 +378,23 @@ def test_model_and_batches_are_moved_to_the_device():
     learn.fit(1, [DeviceCallback('cpu'), Diary(after_pred=lambda learn: seen.append((learn.xb.device, learn.yb.device, learn.pred.device)))])
     assert set(seen) == {(torch.device('cpu'),) * 3} and DeviceCallback().device.type in ('cpu', 'cuda', 'mps')
     with pytest.raises(FitError, match='meta tensor'): learner([DeviceCallback('meta')]).fit(1)
+
+
+class Moves(nn.Module):
+    "Writes down where it is moved."
+    def __init__(self, f): super().__init__(), setattr(self, 'f', f), setattr(self, 'moves', [])
+    def forward(self, *x): return self.f(*x)
+    def to(self, device): self.moves.append(device.type)
+
+
+def test_model_and_loss_are_moved_before_a_fit_and_before_they_are_asked_and_batches_before_others_see_them():
+    model, loss, seen, spy = Moves(nn.Linear(4, 3)), Moves(F.cross_entropy), [], Diary(before_batch=lambda learn: seen.append(learn.xb.device.type))
+    learn = Learner(model, get_dls(data(), data(), 16), loss, cbs=[DeviceCallback('cpu')]).fit(0)
+    learn.validate()
+    assert model.moves == loss.moves == ['cpu'] * 2
+    spy.order, spy.at['after_pred'] = -19, raising(CancelFit)
+    learner([DeviceCallback('meta'), spy]).fit(1)
+    assert seen == ['meta']
 
 
 def test_two_metrics_callbacks_share_the_row_of_an_epoch():
@@ -417,12 +450,43 @@ def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(ca
     assert torch.equal(weights(learn), weights(clean))              # the fourth loss was looked at before the fourth step
 
 
+@pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
+def test_all_that_is_trained_must_be_finite_and_nothing_else(bad):
+    model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    assert weights_are_finite(model) and weights_are_finite(nn.Flatten())
+    model.mask = nn.Parameter(torch.full((3,), bad), requires_grad=False)
+    model.register_buffer('table', model.mask.clone())
+    assert weights_are_finite(model)
+    model[1].bias.data[2] = bad
+    assert not weights_are_finite(model)
+
+
+def test_the_start_of_a_fit_is_what_others_have_set_up():
+    class Restores(Callback):
+        def setup(self, learn): learn.model.load_state_dict(other.model.state_dict())
+    def poison(learn): learn.xb = learn.xb * math.nan
+    learn, other = learner(seed=0), learner(seed=1)
+    learn.fit(1, [Restores(), Diary(before_batch=poison)])
+    assert torch.equal(weights(learn), weights(other))
+
+
 def test_two_learners_at_once_stop_each_for_its_own_numbers():
     a, b = learner(seed=0), learner(seed=1)
-    before = weights(b)
+    before = weights(a), weights(b)
     def poison(learn): learn.xb = learn.xb * math.nan
     a.fit(1, [Diary(after_train=lambda learn: b.fit(1, [Diary(before_batch=poison)]))])
-    assert torch.equal(weights(b), before) and weights(a).isfinite().all()
+    assert torch.equal(weights(b), before[1]) and weights(a).isfinite().all() and not torch.equal(weights(a), before[0])
+    before = weights(a)
+    a.fit(1, [Diary(after_step=on_batch(1, lambda learn: b.fit(1)), before_batch=on_batch(2, poison))])
+    assert torch.equal(weights(a), before) and not torch.equal(weights(b), before)
+
+
+def test_a_second_fit_that_goes_wrong_goes_back_to_its_own_start():
+    def poison(learn): learn.xb = learn.xb * math.nan
+    learn = learner().fit(1)
+    before = weights(learn)
+    learn.fit(1, [Diary(before_batch=poison)])
+    assert torch.equal(weights(learn), before)
 
 
 def test_parts_with_a_state_of_their_own_go_back_too():
@@ -469,6 +533,13 @@ def test_a_summary_that_fails_leaves_no_hook_and_a_model_without_parameters_can_
     assert torch.equal(learn.predict(data().x), data().x) and learn.get_preds()[0].shape == (40, 4) and 'Flatten' in learn.summary()
 
 
+def test_inputs_in_a_tuple_or_a_dict_are_all_inputs():
+    class Sum(nn.Module):
+        def forward(self, a, b=0): return a['x'] if isinstance(a, dict) else a + b
+    learn, x = Learner(Sum(), get_dls(data(), data(), 16), opt_func=lambda params, lr: None), data().x
+    for xb, want in [(x, x), ((x, x), 2*x), ([x, x], 2*x), ((x,), x), ({'x': x}, x)]: assert torch.equal(learn.predict(xb), want)
+
+
 class Halve(Callback):
     "Changes every batch, in training and validation alike."
     def before_batch(self, learn): learn.xb = learn.xb / 2
@@ -481,6 +552,19 @@ def test_what_is_asked_goes_through_the_callbacks_so_that_history_and_validate_a
     want = learn.model(x / 2).detach()
     torch.testing.assert_close(learn.predict(x), want)
     torch.testing.assert_close(learn.get_preds()[0], want)
+
+
+def test_answers_are_what_the_last_callback_has_made_of_them_and_have_no_graph():
+    class Shares(Callback):
+        order = 1000
+        def after_pred(self, learn): learn.pred = learn.pred.softmax(-1)
+    class Graph(nn.Linear):
+        def forward(self, x):
+            with torch.enable_grad(): return super().forward(x)
+    learn = Learner(Graph(4, 3), get_dls(data(), data(), 16), cbs=[Shares()])
+    for pred in (learn.get_preds()[0], learn.predict(data().x)):
+        torch.testing.assert_close(pred, learn.model(data().x).softmax(-1))
+        assert not pred.requires_grad
 
 
 def test_whoever_is_for_fits_only_is_not_asked():
@@ -502,7 +586,7 @@ def test_a_fit_that_is_under_way_can_be_asked_and_goes_on_as_if_it_had_not():
 
 
 def test_what_cannot_be_asked_says_where_it_failed():
-    learn = learner()
+    learn = learner().fit(1)
     with pytest.raises(FitError, match='failed, last event before_batch, validation batch 1: RuntimeError'): learn.predict(torch.zeros(2, 9))
     with pytest.raises(FitError, match='Diary.after_pred failed, validation batch 2'): learner([Diary(after_pred=raising(None, OSError))], bs=8).get_preds()
     with pytest.raises(FitError, match='gave no batch'): learn.validate([])
@@ -535,11 +619,11 @@ def test_validation_gives_the_loss_and_each_metric_asked_for():
 
 
 def test_the_summary_lists_each_layer_with_shape_and_parameters_and_leaves_no_hook():
-    learn = learner(bs=20)
+    learn = learner(bs=10)
     state = learn.dls.train.state_dict()['generator']
     lines = [line.split() for line in learn.summary().splitlines()]
     assert [(line[0], line[-1]) for line in lines] == [('Linear', '25'), ('ReLU', '0'), ('Linear', '18'), ('all', '43')]
-    assert '(40, 5)' in learn.summary() and not any(layer._forward_hooks for layer in learn.model.modules())
+    assert '(20, 5)' in learn.summary() and not any(layer._forward_hooks for layer in learn.model.modules())
     assert torch.equal(state, learn.dls.train.state_dict()['generator'])
 
 
