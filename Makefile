@@ -16,6 +16,7 @@ help:
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make lab        open the lessons in JupyterLab'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
+	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
 	@echo 'make bench      measure the published figures again'
 
 run: .venv/installed

@@ -15,4 +15,5 @@ MUTANTS = [
     ("got is None and want is not None", "got is None", 'None is never the right answer'),
     ("if cmp(got, want): return", "if got == want: return", 'the comparison asked for is not used'),
     ("if cmp(got, wrong)", "if cmp(want, wrong)", 'the wrong value is compared with the right one'),
+    ("isinstance(a, (list, tuple)) and isinstance(b, (list, tuple))", "isinstance(a, (list, tuple)) or isinstance(b, (list, tuple))", 'a list is the same as the tensor made of it'),
 ]

@@ -22,4 +22,10 @@ MUTANTS = [
     ("    def before_validate(self, learn): self.new_bar(learn)\n", "", 'validation goes on in the bar of the training'),
     ("if self.plot: self.bars", "self.bars", 'curves that were not wanted'),
     ("if self.bars is not None: self.bars.on_iter_end()", "pass", 'the bar is never closed'),
+    ("self.bars.write(words, table=True)", "self.bars.write(words)", 'a row of the table is a line of text'),
+    ("self.bars.update(learn.epoch)", "self.bars.update(0)", 'a fit that is resumed begins at the first epoch'),
+    ("for r in learn.history if name in r]", "for r in learn.history]", 'every epoch has a validation'),
+    ("ax.plot(x, y, **kwargs)", "ax.plot(x, y)", 'all curves look alike'),
+    ("    order = 20\n", "", 'progress is shown whenever its turn comes'),
+    ("import torch\nfrom exp.nb_05", "import torch\nimport matplotlib.pyplot as plt\nfrom exp.nb_05", 'imports stand at the top, whatever they cost'),
 ]
