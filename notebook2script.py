@@ -474,7 +474,7 @@ def imported(module, names, package):
 
 def listed(module, names, package):
     "A problem for each name that `__all__` lists and the module lacks."
-    wanted = every(module.text)[0] if '__all__' in module.facts.bound else set()
+    wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
     for name in names.lacking(module.shown, module.facts, wanted):
         for cell in module.exported:
             if found := re.search(rf'(["\']){name}\1', cell.code):
