@@ -799,7 +799,10 @@ def connect(modules, notebooks, root, home, out, result):
     stems = [path.stem[3:] for path in out.glob('nb_*.py')]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
-    names = Names(modules, root, out)
+    names, places = Names(modules, root, out), {}
+    for module in modules:
+        first = places.setdefault(module.order, module)
+        if first is not module: result.problems.append(f'{module.shown}: has the same number as {first.shown}')
     for module in modules: check_names(module, names, out.name, result.problems, result.notes)
     return [problem for module in modules for problem in import_problems(module, out.name, orders)]
 

@@ -324,6 +324,12 @@ def test_a_module_of_a_notebook_elsewhere_that_still_exists_is_not_replaced(shop
     assert export().written and 'a = 2' in shop.module()
 
 
+def test_two_notebooks_of_one_number_written_in_two_ways_are_a_warning(shop):
+    for name in ('2_x.ipynb', '02_x.ipynb'): shop(name, '#export\na = 1')
+    result = export()
+    assert len(result.written) == 2 and result.problems == ['nbs/2_x.ipynb: has the same number as nbs/02_x.ipynb']
+
+
 def test_a_renamed_notebook_writes_its_module_anew(shop):
     shop('01_a.ipynb', '#export\na = 1')
     path, = export().written
