@@ -474,7 +474,7 @@ def imported(module, names, package):
 
 def listed(module, names, package):
     "A problem for each name that `__all__` lists and the module lacks."
-    wanted = every(module.text)[0] if '__all__' in module.facts.bound else set()
+    wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
     for name in names.lacking(module.shown, module.facts, wanted):
         for cell in module.exported:
             if found := re.search(rf'(["\']){name}\1', cell.code):
@@ -585,7 +585,7 @@ def import_problems(module, package, orders):
 
 # Plan: modules -> what to write
 
-OURS, EDITED, TORN = 'out of date', 'edited by hand', 'left with conflict markers by a merge'
+SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
 OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
               'foreign': 'was not generated, so it is not overwritten',
               EDITED: 'was edited by hand{}; put the change into the notebook, or use --force:'}
@@ -598,11 +598,12 @@ class Result:
         self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
         self.problems, self.notes = [], []
 
-def standing(path):
-    "(state, text) of what stands in the place of a module."
+def standing(path, wanted=None):
+    "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
     if path.is_symlink(): return 'a link', ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
     except FileNotFoundError: return 'missing', ''
+    if text == wanted: return SAME, text
     plain = re.sub(r'(?m)[ \t\r]+$', '', text)
     if not re.match(HEAD, plain): return 'foreign', text
     if old := re.match(OLD, plain):
@@ -636,8 +637,8 @@ def plan(modules, root, out, force, whole):
     result, problems = Result(), []
     for module in modules:
         path = out/f'{module.name}.py'
-        state, old = standing(path)
-        if old == module.text: result.unchanged.append(path); continue
+        state, old = standing(path, module.text)
+        if state == SAME: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
         owner = re.match(HEAD, old)
@@ -798,7 +799,10 @@ def connect(modules, notebooks, root, home, out, result):
     stems = [path.stem[3:] for path in out.glob('nb_*.py')]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
-    names = Names(modules, root, out)
+    names, places = Names(modules, root, out), {}
+    for module in modules:
+        first = places.setdefault(module.order, module)
+        if first is not module: result.problems.append(f'{module.shown}: has the same number as {first.shown}')
     for module in modules: check_names(module, names, out.name, result.problems, result.notes)
     return [problem for module in modules for problem in import_problems(module, out.name, orders)]
 

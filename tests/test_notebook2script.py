@@ -324,6 +324,12 @@ def test_a_module_of_a_notebook_elsewhere_that_still_exists_is_not_replaced(shop
     assert export().written and 'a = 2' in shop.module()
 
 
+def test_two_notebooks_of_one_number_written_in_two_ways_are_a_warning(shop):
+    for name in ('2_x.ipynb', '02_x.ipynb'): shop(name, '#export\na = 1')
+    result = export()
+    assert len(result.written) == 2 and result.problems == ['nbs/2_x.ipynb: has the same number as nbs/02_x.ipynb']
+
+
 def test_a_renamed_notebook_writes_its_module_anew(shop):
     shop('01_a.ipynb', '#export\na = 1')
     path, = export().written
@@ -856,7 +862,8 @@ def test_a_cell_that_contains_what_looks_like_a_module_is_no_edit(shop):
     inner = '# ---\n# a\n# %% nbs/01_a.ipynb 12345678\na = 1\n\n# ---\n<<<<<<< HEAD\n=======\n>>>>>>> b\n'
     for last in ('1', '2'):
         shop('01_a.ipynb', f'#export\ns = """\n{inner}"""', f'#export\nz = {last}')
-        assert export().written and f'z = {last}' in shop.module()
+        result = export()
+        assert result.written and result.notes == [] and f'z = {last}' in shop.module()
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='Windows knows one bit of a mode')
@@ -1066,6 +1073,27 @@ def test_a_lock_whose_file_was_removed_while_somebody_waited_for_it_is_taken_aga
     assert [p.name for p in (shop.root/'exp').iterdir()] == ['nb_01.py']
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='Windows does not remove a file that is open')
+def test_a_lock_on_a_file_that_no_longer_stands_there_does_not_count(shop, monkeypatch):
+    shop('01_a.ipynb', '#export\na = 1')
+    taken, take = [], notebook2script.Lock.take
+    def too_late(lock):
+        if not taken: lock.path.unlink()                               # by its owner, after we had opened it
+        taken.append(take(lock))
+    monkeypatch.setattr(notebook2script.Lock, 'take', too_late)
+    assert export().written and len(taken) == 2
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='locks work in another way')
+def test_another_run_is_waited_for_as_long_as_asked_and_then_named(shop):
+    import fcntl
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    with open(shop.root/'exp'/'.notebook2script.lock', 'w') as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        assert refusal(patience=.1) == f'{shop.root}/exp: another run has been writing there for 0.1 s'
+
+
 # ---- the command line
 
 def test_the_exit_status_says_what_happened(shop, capsys):
@@ -1128,6 +1156,11 @@ def test_up_to_includes_its_number_and_reads_nothing_later(shop, option):
     shop('06_a.ipynb', raw=b'broken')
     assert main([option, '05']) == 0 and sorted(p.stem for p in (shop.root/'exp').glob('*.py')) == ['nb_04', 'nb_05']
     assert main([option, 'five']) == 2
+
+
+def test_up_to_wants_a_number(shop):
+    shop('04_a.ipynb', '#export\na = 1')
+    assert refusal(up_to='five') == '--up-to five: wanted a number, such as 05 or 05a' and not (shop.root/'exp').exists()
 
 
 def test_old_spellings_other_folders_and_the_folder_of_the_notebooks_work(shop, monkeypatch):

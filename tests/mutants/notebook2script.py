@@ -65,7 +65,7 @@ MUTANTS = [
     ("out.glob('.nb_*.py.notebook2script')", "out.glob('.nb_*')", 'what begins like ours is ours'),
     ("if prune and (force or state != EDITED)]", "if prune]", 'an orphan may go, edited or not'),
     ("if os.name == 'nt' or os.path.samestat(os.stat(self.path), os.fstat(self.file)): return", "return", 'the file that was locked is the one that stands there'),
-    ("if time.monotonic() > end:", "if False:", 'a lock is given back soon'),
+    ("if time.monotonic() > end:", "if True:", 'who finds the lock taken gives up'),
     ("temporary[path].write_bytes(text.encode())", "path.write_bytes(text.encode()), temporary[path].write_bytes(text.encode())", 'a file is written at once'),
     # all together
     ("if other in known or not exports(other): continue", "continue", 'notebooks that are not named do not matter'),
