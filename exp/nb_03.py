@@ -38,8 +38,21 @@ class Node:
     def detach(self): return self.data
 
 # ---
-# unbroadcast
-# %% nbs/03_autograd.ipynb 5aabadba
+# as_node
+# %% nbs/03_autograd.ipynb 90b2e917
+def as_node(x, like):
+    "A Node, tensor, array or number as a Node; what is no tensor of floating numbers gets the dtype of the Node `like`."
+    if isinstance(x, Node): return x
+    floating = torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())
+    return type(like)(x if floating else torch.as_tensor(x, dtype=like.data.dtype))
+
+def pair(op, a, b):
+    "The Nodes `a` and `b`, which may be a tensor or a number. ValueError unless their shapes broadcast."
+    b = as_node(b, a)
+    try: torch.broadcast_shapes(a.shape, b.shape)
+    except RuntimeError: raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
+    return a, b
+
 def unbroadcast(g, shape):
     "Sums `g` over the axes along which a tensor of this `shape` was repeated. ValueError if it cannot have been."
     if g.shape == shape: return g
@@ -76,21 +89,8 @@ def link(parent, rule, *kept):
     return parent, pull
 
 # ---
-# as_node
-# %% nbs/03_autograd.ipynb e9cdbeeb
-def as_node(x, like):
-    "A Node, tensor, array or number as a Node; what is no tensor of floating numbers gets the dtype of the Node `like`."
-    if isinstance(x, Node): return x
-    floating = torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())
-    return type(like)(x if floating else torch.as_tensor(x, dtype=like.data.dtype))
-
-def pair(op, a, b):
-    "The Nodes `a` and `b`, which may be a tensor or a number. ValueError unless their shapes broadcast."
-    b = as_node(b, a)
-    try: torch.broadcast_shapes(a.shape, b.shape)
-    except RuntimeError: raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
-    return a, b
-
+# Arithmetic
+# %% nbs/03_autograd.ipynb bb47ce33
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -239,11 +239,11 @@ def draw_graph(root, ax=None, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb cf2c85c1
+# %% nbs/03_autograd.ipynb 761a6ce1
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
-    leaves = [Var(torch.as_tensor(x).double().clone(memory_format=torch.contiguous_format), True) for x in inputs]
+    leaves = [Var(torch.as_tensor(x, dtype=torch.float64).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
         for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)

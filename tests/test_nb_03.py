@@ -330,14 +330,21 @@ def test_gradients_says_what_arrives_at_each_node_and_cuts_nothing():
     assert (a.grad, b.grad) == (3, 8)
 
 
-def test_a_rule_that_fails_leaves_every_grad_as_it_was():
+@pytest.mark.parametrize('root', [lambda bad, w: bad + w, lambda bad, w: w + bad, lambda bad, w: w * 2 + bad * 3])
+def test_a_rule_that_fails_leaves_every_grad_as_it_was(root):
     def fail(g): raise KeyError('no rule')
     v, w = Var(1., True), Var(2., True)
     v.grad = tensor(4.)
-    with pytest.raises(KeyError): record('op', tensor(1.), (w, lambda g: g), (v * 2, fail), (v, lambda g: g)).backward()
+    with pytest.raises(KeyError): root(record('bad', tensor(1.), (v, fail)), w).backward()
     assert v.grad == 4 and w.grad is None
     (v * w).backward()
     assert v.grad == 6 and w.grad == 1
+
+
+def test_one_number_in_a_row_may_leave_the_gradient_out():
+    v = Var([[3.]], True)
+    (v * 2).backward()
+    assert v.grad.tolist() == [[2]]
 
 
 @pytest.mark.parametrize('g', [5., 5, np.float32(5), np.array(5), tensor(5), tensor(5., dtype=torch.float64), Var(5.)])
@@ -494,6 +501,8 @@ def test_backward_from_several_numbers_wants_a_gradient_and_of_their_shape():
     v = Var(torch.zeros(2, 3), True)
     with pytest.raises(RuntimeError, match=r'shape \(2, 3\) without a gradient, wanted a scalar'): (v * 2).backward()
     with pytest.raises(ValueError, match=r'a gradient \(3,\) for a value \(2, 3\)'): (v * 2).backward(torch.ones(3))
+    for shape in ((3, 2), (6,), (1, 2, 3), ()):
+        with pytest.raises(ValueError, match='backward: a gradient .* for a value'): (v * 2).backward(torch.ones(shape))
     assert v.grad is None
 
 
