@@ -50,7 +50,7 @@ bench: .venv/bench
 
 # torch comes first, by its exact version: pip then takes a build for the CPU, where the index offers one
 .venv/installed: setup.py constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	@echo 'Installing into .venv, once: some minutes'
 	@test -e .venv/pyvenv.cfg || $(PYTHON) -m venv .venv
 	@$(PIP) $$(grep '^torch==' constraints.txt)

@@ -9,7 +9,7 @@ setup(
     version='0.1',
     description='Deep learning from its foundations: lessons as notebooks, and the library that they grow',
     license='Apache-2.0',
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=['exp', 'exp.data.mnist'],
     package_dir={'exp': 'exp', 'exp.data.mnist': 'data/mnist'},
     package_data={'exp.data.mnist': ['*.gz', '*.md']},
