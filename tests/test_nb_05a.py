@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from exp.nb_04 import DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelEpoch, CancelFit, FitError
 from exp.nb_05 import MetricsCallback
-from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, check_mode, draw
+from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, check_mode, draw, label_epochs
 from learners import Diary, data, learner, raising, weights
 
 
@@ -17,9 +17,9 @@ def test_every_training_batch_is_recorded_with_its_loss_and_rate_and_no_other():
     assert [loss.item() for loss in recorder.losses] == losses and recorder.lrs == [.3] * 6
 
 
-def test_recorded_losses_hold_no_graph():
-    learner([recorder := Recorder()]).fit(1)
-    assert not any(loss.requires_grad for loss in recorder.losses)
+def test_recorded_losses_hold_no_graph_and_have_no_axes():
+    learner([recorder := Recorder()], loss_func=lambda pred, yb: F.cross_entropy(pred, yb)[None]).fit(1)
+    assert not any(loss.requires_grad or loss.ndim for loss in recorder.losses) and recorder.plot_loss().lines
 
 
 def test_a_rate_changed_on_the_way_is_recorded_from_then_on():
@@ -50,6 +50,8 @@ def test_what_is_recorded_belongs_in_a_checkpoint():
     other = Recorder()
     other.load_state_dict(recorder.state_dict())
     assert other.losses == recorder.losses and other.lrs == recorder.lrs
+    other.load_state_dict(Recorder().state_dict())
+    assert (other.losses, other.lrs) == ([], [])
 
 
 def test_outside_a_notebook_progress_is_a_line_per_epoch_under_a_line_of_names(capsys):
@@ -96,6 +98,36 @@ def test_in_a_notebook_there_is_a_table_a_bar_for_each_half_and_curves(notebook,
     assert [ask[1][0] for ask in main.asked if ask[0] == 'write'] == ['epoch', '1', '2'] and main.asked[-1] == ('on_iter_end',)
     curves = [ask[1] for ask in main.asked if ask[0] == 'update_graph']
     assert [len(train[1]) for train, valid in curves] == [1, 2] and capsys.readouterr().out == ''
+
+
+def test_a_second_fit_has_names_and_bars_of_its_own_and_shows_no_row_of_the_first(capsys, request):
+    learn = learner([MetricsCallback(), ProgressCallback()]).fit(1).fit(1)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ['epoch', '1'] * 2
+    learn.fit(1, [Diary(before_epoch=raising(CancelEpoch))])
+    assert capsys.readouterr().out == ''
+    bars = request.getfixturevalue('notebook')
+    learn.fit(1).fit(0)
+    assert [ask[0] for ask in bars[0].asked].count('on_iter_end') == 1
+
+
+def test_an_epoch_that_was_broken_off_or_not_validated_does_not_disturb_the_bars(notebook):
+    def stop(learn):
+        if learn.epoch == 2: raise CancelFit
+    learner([MetricsCallback(), ProgressCallback(), Diary(before_validate=raising(CancelEpoch, None), after_step=stop)]).fit(3)
+    assert [ask[1] for ask in notebook[0].asked if ask[0] == 'update'] == [0, 1, 2]
+    assert [[len(y) for x, y in ask[1]] for ask in notebook[0].asked if ask[0] == 'update_graph'] == [[1, 0], [2, 1]]
+
+
+def test_the_curves_of_fastprogress_get_names_and_marks_at_whole_epochs():
+    import matplotlib.pyplot as plt
+    bars = Bar([])
+    label_epochs(bars)
+    assert bars.asked == []                                        # nothing is drawn yet
+    bars.graph_ax, bars.graph_out = plt.subplots()[1], Bar([])
+    bars.graph_ax.plot([1, 2, 3], [3., 2., 1.])
+    label_epochs(bars)
+    assert (bars.graph_ax.get_xlabel(), bars.graph_ax.get_ylabel()) == ('epoch', 'loss') and bars.graph_out.asked == [('update', bars.graph_ax.figure)]
+    assert all(mark == int(mark) for mark in bars.graph_ax.get_xticks())
 
 
 def test_curves_can_be_left_out(notebook):
@@ -211,6 +243,13 @@ def test_the_weights_left_are_the_last_or_when_asked_for_the_best(restore, epoch
     assert not torch.equal(weights(learn), seen[0])                     # after Ctrl-C what was learned is kept
 
 
+def test_the_best_weights_belong_in_a_checkpoint_when_they_are_wanted():
+    stops, other = EarlyStopping(restore_best=True), EarlyStopping(restore_best=True)
+    learn = learner([MetricsCallback(), stops]).fit(1)
+    other.load_state_dict(stops.state_dict())
+    assert torch.equal(other.best_weights['0.weight'], learn.model[0].weight) and EarlyStopping().state_dict() == {}
+
+
 def test_a_second_fit_has_a_best_of_its_own():
     class Fake(Callback):
         order = 1
@@ -219,3 +258,22 @@ def test_a_second_fit_has_a_best_of_its_own():
     learn = learner([Fake(), EarlyStopping('value', patience=9, restore_best=True)], lr=.5).fit(2)
     assert torch.equal(weights(learn), seen[0])
     assert torch.equal(weights(learn.fit(3)), seen[3])
+
+
+def test_a_fit_that_goes_on_after_it_had_ended_ends_at_once():
+    class Resumes(Callback):
+        def setup(self, learn): learn.epoch, learn.history[:] = 3, [{'value': value} for value in values]
+    for values, epochs in [([1., 2., 2.], 0), ([1., 2., .5], 2)]:
+        learn = learner([EarlyStopping('value', patience=2), Resumes(), diary := Diary(after_epoch=lambda learn: learn.history.append({'value': 0.}))])
+        learn.fit(5)
+        assert diary.lines.count('before_epoch') == epochs
+
+
+def test_an_epoch_that_was_broken_off_is_not_judged():
+    class Fake(Callback):
+        order = 1
+        def after_epoch(self, learn): learn.whole and (learn.history.append({'value': 1.}), seen.append(weights(learn)))
+    seen, stops = [], EarlyStopping('value', restore_best=True)
+    learn = learner([Fake(), stops], lr=.5).fit(2, [Diary(after_step=raising(CancelFit))])
+    learn.fit(2, [Diary(after_step=lambda learn: learn.epoch == 1 and raising(CancelFit)(learn))])
+    assert len(seen) == 1 and torch.equal(weights(learn), seen[0])

@@ -26,6 +26,18 @@ def test_a_file_that_was_not_finished_is_not_looked_for(tmp_path, monkeypatch):
     assert len([*tmp_path.iterdir()]) == 1 and Checkpoint(tmp_path).files() == []
 
 
+@pytest.mark.skipif(os.name != 'posix', reason='elsewhere a folder cannot be opened')
+def test_content_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_path_is_returned(tmp_path, monkeypatch):
+    def sync(f): calls.append((os.fstat(f).st_ino, os.fstat(f).st_size)), files.append(f), real(f)
+    def name(part, path): calls.append('named'), part.rename(path)
+    calls, files, real = [], [], os.fsync
+    monkeypatch.setattr('os.fsync', sync), monkeypatch.setattr('os.replace', name)
+    path = save_checked({'a': 1}, tmp_path, 'try')
+    assert calls[:2] == [(path.stat().st_ino, path.stat().st_size), 'named'] and [ino for ino, _ in calls[2:]] == [tmp_path.stat().st_ino]
+    for f in files:
+        with pytest.raises(OSError): os.fstat(f)                                       # both are closed
+
+
 @pytest.mark.parametrize('spoil', [lambda data: data[:-1], lambda data: data[:len(data)//2], lambda data: b'', lambda data: data + b'x',
                                    lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]])
 def test_a_damaged_file_is_refused_by_name(tmp_path, spoil):
