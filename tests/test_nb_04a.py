@@ -426,6 +426,8 @@ def test_each_step_can_be_replaced_by_a_callback_or_in_a_subclass(step):
 
 def test_a_step_that_two_callbacks_want_is_refused_and_one_that_fails_is_named():
     A, B = (type(name, (Callback,), {'do_loss': lambda self, learn: 1/0}) for name in 'AB')
+    Splits = type('Splits', (Callback,), {'do_split': lambda self, learn: 1/0})
+    with pytest.raises(FitError, match='^Splits.do_split failed, epoch 1 of 1, training batch 1: .*zero.*[)]$'): loop([Splits()]).fit(1)
     with pytest.raises(TypeError, match=r"fit: \['A', 'B'\] all have do_loss, wanted one"): loop([A(), B()]).fit(1)
     with pytest.raises(FitError, match='A.do_loss failed, epoch 1 of 1, training batch 1: ZeroDivisionError'): loop([A()]).fit(1)
     with pytest.raises(TypeError, match="no such event .*do_everything"): type('C', (Callback,), {'do_everything': None})
