@@ -3,6 +3,7 @@ import matplotlib
 matplotlib.use('agg')
 import pytest, torch
 from torch import nn
+from torch.nn import functional as F
 from exp.nb_04 import SGD, DataLoaders
 from exp.nb_04a import Callback, CancelFit, FitError
 from exp.nb_05 import DeviceCallback, GradientClip, MetricsCallback
@@ -122,7 +123,7 @@ def test_one_batch_alone_is_at_the_start():
     assert recorder.lrs == [.3]
 
 
-@pytest.mark.parametrize('opt_func', [SGD, torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize('opt_func', [SGD, torch.optim.SGD, torch.optim.Adam, two_groups])
 @pytest.mark.parametrize('stop', [CancelFit, KeyboardInterrupt, None])
 def test_after_a_fit_the_settings_are_again_what_they_were(opt_func, stop):
     def end(learn):
@@ -131,6 +132,13 @@ def test_after_a_fit_the_settings_are_again_what_they_were(opt_func, stop):
     before = [{k: v for k, v in group.items() if k != 'params'} for group in learn.opt.param_groups]
     learn.fit(2)
     assert [{k: v for k, v in group.items() if k != 'params'} for group in learn.opt.param_groups] == before
+
+
+def test_until_a_fit_is_over_everybody_sees_the_settings_of_its_last_batch():
+    seen = []
+    look = Diary(after_epoch=lambda learn: seen.append(learn.opt.param_groups[0]['lr']), after_fit=lambda learn: seen.append(learn.opt.param_groups[0]['lr']))
+    learner([ParamScheduler(lr=sched_lin(0., 1.)), look]).fit(1)
+    assert seen == [1., 1.]
 
 
 def test_a_schedule_may_return_any_kind_of_number(tmp_path):
@@ -175,10 +183,10 @@ def test_the_one_cycle_callback_sets_what_torchs_scheduler_sets(bs, epochs):
 
 def test_one_cycle_has_a_top_for_each_group_and_can_leave_momentum_alone():
     seen = []
-    def look(learn): seen.append([group['lr'] for group in learn.opt.param_groups])
-    learn = learner([OneCycle([.1, .4], moms=None), Diary(after_step=look)], opt_func=two_groups, bs=8).fit(4)
-    assert max(a for a, _ in seen) == pytest.approx(.1, rel=.05) and all(b == pytest.approx(4*a) for a, b in seen)
-    assert learn.opt.param_groups[0]['momentum'] == .5
+    def look(learn): seen.append([(group['lr'], group['momentum']) for group in learn.opt.param_groups])
+    learner([OneCycle([.1, .4], moms=None), Diary(after_step=look)], opt_func=two_groups, bs=8).fit(4)
+    assert max(a for (a, _), _ in seen) == pytest.approx(.1, rel=.05) and all(b == pytest.approx(4*a) for (a, _), (b, _) in seen)
+    assert {momentum for pair in seen for _, momentum in pair} == {.5}
 
 
 @pytest.mark.parametrize('bs, epochs', [(40, 1), (40, 2), (16, 1)])
@@ -225,7 +233,7 @@ def test_a_second_fit_of_another_length_has_a_schedule_of_its_own():
 @pytest.mark.parametrize('first, then, message', [
     (lambda: OneCycle(.5), lambda: OneCycle(.4), 'OneCycle.top: 0.4 here, 0.5 there'), (lambda: OneCycle(.5), None, 'OneCycle.top: None here, 0.5 there'),
     (lambda: ParamScheduler(lr=sched_lin(.5, .1)), lambda: ParamScheduler(lr=sched_lin(.5, .2)), 'ParamScheduler.course'),
-    (lambda: ParamScheduler(lr=sched_lin(.5, .1)), lambda: ParamScheduler(lr=sched_cos(.5, .1)), 'ParamScheduler.course'), (None, lambda: OneCycle(.5), 'OneCycle.top: 0.5 here, None there')])
+    (lambda: ParamScheduler(lr=sched_lin(.5, .25)), lambda: ParamScheduler(lr=sched_cos(.5, .25)), 'ParamScheduler.course'), (None, lambda: OneCycle(.5), 'OneCycle.top: 0.5 here, None there')])
 def test_a_resumption_with_another_schedule_is_refused_by_name(tmp_path, first, then, message):
     def make(schedule): return learner([*([schedule()] if schedule else []), Checkpoint(tmp_path)])
     make(first).fit(2)
@@ -264,6 +272,15 @@ def test_the_finder_raises_the_rate_by_one_factor_to_the_end():
     assert (finder.lrs[0], finder.lrs[-1]) == pytest.approx((1e-6, 1e-2))
 
 
+def test_the_finder_raises_the_rate_of_every_group():
+    class Spy(Callback):
+        def after_step(self, learn): seen.append([group['lr'] for group in learn.opt.param_groups])
+        def after_epoch(self, learn): learn.history.append('of the search')
+    seen, learn = [], learner([Spy()], opt_func=two_groups)
+    finder = lr_find(learn, start=1e-6, end=1e-4, steps=5)
+    assert seen == [[lr, lr] for lr in finder.lrs[:4]] and learn.history == []
+
+
 def test_the_finder_takes_training_batches_only_however_short_the_epochs():
     class Spy(DeviceCallback):
         def after_loss(self, learn): seen.append(learn.training)
@@ -284,7 +301,9 @@ def test_the_finder_is_with_the_callbacks_that_are_not_for_fits_only_or_those_of
 
 def test_the_finder_ends_when_the_loss_explodes_or_is_no_number():
     finder = lr_find(learner(lr=1.), start=1e-2, end=1e8, steps=200)
-    assert len(finder.losses) < 200 and not finder.losses[-1] < 4 * min(finder.losses)
+    least = [min(finder.losses[:i]) for i in range(1, len(finder.losses) + 1)]
+    assert [loss <= low + 3 * finder.losses[0] for loss, low in zip(finder.losses, least)] == [True] * (len(least) - 1) + [False] and len(least) < 200
+    assert len(lr_find(learner(loss_func=lambda pred, yb: F.cross_entropy(pred, yb) - 10), end=1e-3, steps=20).losses) == 20     # a loss may be negative
 
 
 def test_the_finder_puts_things_back_when_something_fails():
@@ -321,6 +340,14 @@ CURVE = [2 - 1.4 / (1 + math.exp(-(i - 20) / 2)) for i in range(34)] + [1., 2., 
 def test_the_suggestion_is_where_the_loss_falls_fastest():
     assert finder_of(FALL).suggestion in finder_of(FALL).lrs[17:19] and finder_of(CURVE).suggestion == finder_of(CURVE).lrs[20]
     assert finder_of([loss - 10 for loss in CURVE]).suggestion == finder_of(CURVE).lrs[20]            # a loss may be negative
+
+
+def test_the_suggestion_comes_from_before_the_least_loss_and_from_losses_that_are_numbers():
+    hump = [1., 1.6, 2.2, 2.6, 2.6, 1.9, 1.2, .9, .9]
+    for end in (hump, [math.nan], [math.inf], [3., math.nan]): assert finder_of(CURVE[:34] + end).suggestion == finder_of(CURVE).lrs[20]
+    finder = finder_of(CURVE)
+    finder.interrupted = True
+    assert finder.suggestion is None
 
 
 def test_a_single_noisy_batch_is_not_followed():
@@ -373,9 +400,9 @@ def test_the_finder_puts_back_modes_and_every_generator():
         def before_batch(self, learn): learn.xb = learn.xb + .1 * torch.randn(learn.xb.shape, generator=self.g)
     learn = learner([Noise()], layers=[nn.BatchNorm1d(5)])
     learn.dls = DataLoaders(DataLoader(data(), 8, shuffle=True, generator=g), learn.dls.valid)
-    learn.model.eval()
+    learn.model.eval(), learn.model[0].train()
     before, state = [x.get_state() for x in (g, mine)], str(learn.model.state_dict())
-    assert len(lr_find(learn, steps=20).losses) == 20 and not any(module.training for module in learn.model.modules())
+    assert len(lr_find(learn, steps=20).losses) == 20 and [m for m in learn.model.modules() if m.training] == [learn.model[0]]
     assert all(map(torch.equal, before, [x.get_state() for x in (g, mine)])) and str(learn.model.state_dict()) == state
 
 

@@ -115,4 +115,8 @@ MUTANTS = [
     ("self.run(self.do['do_split'], 'do_split')\n            self.within", "self.do_split()\n            self.within", 'everybody splits a batch alike'),
     ("self.within('before_batch', work, 'after_batch', CancelBatch)", "self.within('before_batch', work, 'after_batch')", 'a batch cannot be cancelled'),
     ("self.within('before_batch', work, 'after_batch', CancelBatch)", "self.within('before_batch', work, 'after_batch', CANCEL)", 'the batch takes every cancellation'),
+    ("last event {self.event}, {place}', getattr", "last event {self.event}', getattr", 'an event needs no epoch'),
+    ("{self.placed(e).last}; {self.kept}", "last event {self.event}; {self.kept}", 'the place of Ctrl-C is where the fit was closed'),
+    ("enumerate(self.dl):", "enumerate(self.dl, 1):", 'batches are counted from 1'),
+    ("        self.first_row, self.interrupted", "        self.history = []\n        self.first_row, self.interrupted", 'a new fit, a new history'),
 ]

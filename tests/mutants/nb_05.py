@@ -93,5 +93,5 @@ MUTANTS = [
     ("for p in model.parameters() if p.requires_grad]", "for p in model.parameters()]", 'a mask of minus infinity that is not trained is a mistake'),
     ("return not finite or bool(torch.stack(finite).all())", "return bool(torch.stack(finite).all())", 'every model has parameters'),
     ("return not finite or bool(torch.stack(finite).all())", "return not finite or bool(finite[0])", 'the first layer stands for all'),
+    ("    def before_batch(self, learn): learn.xb, learn.yb = map_tensors(lambda x: x.to(self.device)", "    def before_batch(self, learn):\n        if learn.training: learn.xb, learn.yb = map_tensors(lambda x: x.to(self.device)", 'only what is trained on is moved'),
 ]
-

@@ -66,4 +66,5 @@ MUTANTS = [
     ("self.saves = ('best_weights',) if restore_best else ()", "self.saves = ()", 'after a break the best weights are those since the break'),
     ("        if learn.whole and self.best_weights: learn", "        if self.best_weights: learn", 'after Ctrl-C the best weights replace what was learned'),
     ("order, fits_only = 95, True", "order, fits_only = -5, True", 'judged before the figures of the epoch are there'),
+    ("value < best - self.min_delta", "value <= best - self.min_delta", 'as good as before is an improvement'),
 ]
