@@ -99,9 +99,10 @@ def test_a_resumed_fit_ends_with_the_same_bits(tmp_path, broken_after):
 
 
 def test_a_fit_that_was_done_is_not_done_again(tmp_path):
-    want = weights(make(tmp_path).fit(2))
-    again = make(tmp_path).fit(2)
-    assert torch.equal(weights(again), want) and len(again.history) == 2
+    want, again = weights(make(tmp_path).fit(2)), make(tmp_path)
+    rows = again.history
+    again.fit(2)
+    assert torch.equal(weights(again), want) and len(rows) == 2 and rows is again.history
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, CancelFit, RuntimeError])
@@ -252,11 +253,23 @@ class Scaled(nn.Module):
 
 def loaders_of_torch(workers=0, **kw):
     from torch.utils.data import DataLoader
-    g = torch.Generator().manual_seed(5)
-    return DataLoaders(DataLoader(data(), 16, shuffle=True, generator=g, num_workers=workers, **kw), DataLoader(data(), 16, shuffle=True))
+    train, valid = (torch.Generator().manual_seed(seed) for seed in (5, 6))
+    return DataLoaders(DataLoader(data(), 16, shuffle=True, generator=train, num_workers=workers, **kw), DataLoader(data(), 16, shuffle=True, generator=valid))
 
 
-@pytest.mark.parametrize('dls', [loaders_of_torch, lambda: loaders_of_torch(1), lambda: DataLoaders(BatchLoader(data(), 16, shuffle=True, seed=1), BatchLoader(data(), 7, shuffle=True, seed=2))])
+class Turns:
+    "A loader whose order depends on how often it was read."
+    def __init__(self): self.turn = 0
+    def __len__(self): return 4
+    def state_dict(self): return {'turn': self.turn}
+    def load_state_dict(self, state): self.turn = state['turn']
+
+    def __iter__(self):
+        self.turn += 1
+        return iter([data()[i:i + 10] for i in ((i + 10 * self.turn) % 40 for i in range(0, 40, 10))])
+
+
+@pytest.mark.parametrize('dls', [loaders_of_torch, lambda: loaders_of_torch(1), lambda: DataLoaders(Turns(), Turns()), lambda: DataLoaders(BatchLoader(data(), 16, shuffle=True, seed=1), BatchLoader(data(), 7, shuffle=True, seed=2))])
 def test_loaders_that_shuffle_and_a_loss_with_parameters_go_on_to_the_bit(tmp_path, dls):
     def make(*cbs):
         loss = Scaled()
@@ -284,8 +297,9 @@ def test_generators_are_found_wherever_they_hang_once_and_in_the_same_places():
 
 def test_plain_data_hold_no_numpy_and_keep_their_kind():
     state = nn.BatchNorm1d(2).state_dict()
-    got = plain({'a': np.float64(.5), 'b': [np.arange(2), (np.int64(3), 'x')], 'c': None, 'd': state})
-    assert got == {'a': .5, 'b': [[0, 1], (3, 'x')], 'c': None, 'd': state} and type(got['a']) is float and got['d']._metadata == state._metadata
+    mine = {'a': np.float64(.5), 'b': [np.arange(2), (np.int64(3), 'x')], 'c': None, 'd': state}
+    got = plain(mine)
+    assert type(mine['a']) is np.float64 and type(got['b'][1][0]) is int and got == {'a': .5, 'b': [[0, 1], (3, 'x')], 'c': None, 'd': state} and type(got['a']) is float and got['d']._metadata == state._metadata
 
 
 def test_state_is_put_back_as_a_whole_or_not_at_all():
@@ -386,6 +400,8 @@ def test_the_best_epoch_is_one_of_this_fit_and_not_of_a_former_one(tmp_path):
     learn.fit(3, [Values(.1, .1, .1)])
     learn.fit(4, [Values(5., 2., 3., 4.), checkpoint := Checkpoint(tmp_path, keep=1)])
     assert [load_checked(path)['epoch'] for path in checkpoint.files()] == [2, 4] and load_checked(checkpoint.best())['epoch'] == 2
+    again = learner([MetricsCallback()]).fit(5, [Values(5., 2., 3., 4., 6.), Checkpoint(tmp_path, keep=1)])
+    assert [load_checked(path)['epoch'] for path in checkpoint.files()] == [2, 5] and again.first_row == 3 and len(again.history) == 8
 
 
 def test_numbers_of_numpy_in_the_history_are_saved_as_numbers(tmp_path):
@@ -430,7 +446,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on_unharmed(tmp_path):
 
 
 def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_way(tmp_path):
-    inner = learner([Checkpoint(tmp_path)])
+    inner = learner([Checkpoint(tmp_path/'..'/tmp_path.name)])
     with pytest.raises(FitError, match='in use by another fit of this process'): learner([Checkpoint(tmp_path), Diary(after_step=lambda learn: inner.fit(1))]).fit(1)
     assert inner.fit(1) and not (tmp_path/'.lock').exists()
 
