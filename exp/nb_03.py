@@ -64,7 +64,7 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb 1b023f03
+# %% nbs/03_autograd.ipynb 8fd1c660
 recording = ContextVar('recording', default=True)            # each thread has its own
 @contextmanager
 def no_grad():
@@ -82,9 +82,10 @@ def record(op, data, *links):
 
 def link(parent, rule, *kept):
     "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
-    shape, dtype, versions = parent.shape, parent.data.dtype, [x._version for x in kept]
+    def writes(): return [0 if x.is_inference() else x._version for x in kept]        # inference mode does not count
+    shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
-        if [x._version for x in kept] == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
+        if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
         raise RuntimeError('a value that the way back needs was changed in place')
     return parent, pull
 

@@ -221,7 +221,7 @@ def test_in_jupyterlab_saving_regenerates_the_module_and_the_menu_offers_it(lab)
         assert until(lambda: 'edited_in_a_browser = 1' in module.read_text()), (folder/'log').read_text()[-2000:]
         page.locator('.lm-MenuBar-itemLabel', has_text='File').click()
         page.locator('.lm-Menu-itemLabel', has_text='Save and Export Notebook As').hover()
-        page.get_by_role('menuitem', name='Exp', exact=True).click(timeout=20_000)
+        page.get_by_role('menuitem', name='Exp', exact=True).click(timeout=120_000)
         assert until(lambda: page.wait_for_timeout(200) or downloads)
         assert Path(downloads[0].path()).read_text() == module.read_text()
         browser.close()

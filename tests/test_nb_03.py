@@ -634,3 +634,10 @@ def test_item_and_detach_give_the_number_and_the_plain_tensor():
 def test_a_var_shows_its_data_and_its_operation():
     assert repr(Var([1.]) * 2) == 'Var(tensor([2.]), mul)' and Var(torch.zeros(2, 1)).shape == (2, 1)
     assert math.isnan(Var(float('nan')).data)
+
+
+def test_gradients_are_ours_even_where_torch_records_nothing():
+    with torch.inference_mode():
+        v = Var(torch.tensor([1., 2.]), True)
+        (v * v / 2).sum().backward()
+        assert v.grad.tolist() == [1., 2.]

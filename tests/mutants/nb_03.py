@@ -1,5 +1,6 @@
 "Mistakes in lesson 03 that its tests must catch: what was written, what a learner might write, and the thought behind it."
 MUTANTS = [
+    ("0 if x.is_inference() else x._version", "x._version", 'every tensor counts how often it is written into'),
     ("if entry[0].requires_grad and recording.get()]", "if recording.get()]", 'the data get a gradient too'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad]", 'no_grad is a name without effect'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad and entry[0].links is not None and recording.get()]", 'a spent value is a constant from now on'),
@@ -27,9 +28,9 @@ MUTANTS = [
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), parent.shape).to(dtype)", 'a parent has the shape that it always had'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), shape).to(parent.data.dtype)", 'a parent has the type that it always had'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), shape)", 'the gradient has the dtype of the result'),
-    ("if [x._version for x in kept] == versions: return", "if True: return", 'nobody writes into a tensor that is still needed'),
-    ("if [x._version for x in kept] == versions: return", "if [x._version for x in kept[:1]] == versions[:1]: return", 'a rule needs one tensor at most'),
-    ("versions = parent.shape, parent.data.dtype, [x._version for x in kept]", "versions = parent.shape, parent.data.dtype, [x._version for x in kept] + 0 * [parent.data]\n    kept = [x.clone() for x in kept]", 'copies are safer'),
+    ("if writes() == versions: return", "if True: return", 'nobody writes into a tensor that is still needed'),
+    ("if writes() == versions: return", "if writes()[:1] == versions[:1]: return", 'a rule needs one tensor at most'),
+    ("versions = parent.shape, parent.data.dtype, writes()", "versions = parent.shape, parent.data.dtype, writes()\n    kept = [x.clone() for x in kept]", 'copies are safer'),
     ("(type(links[0][0]) if links else Node)(data)", "Var(data)", 'every result is a Var'),
     # arithmetic
     ("lambda g: g), (b, lambda g: -g))", "lambda g: g), (b, lambda g: g))", 'what is subtracted has the same slope'),
