@@ -258,6 +258,8 @@ def test_a_second_fit_has_a_best_of_its_own():
     learn = learner([Fake(), EarlyStopping('value', patience=9, restore_best=True)], lr=.5).fit(2)
     assert torch.equal(weights(learn), seen[0])
     assert torch.equal(weights(learn.fit(3)), seen[3])
+    learn.fit(1, [Diary(after_step=raising(CancelFit))])              # before there was a best
+    assert not torch.equal(weights(learn), seen[3])
 
 
 def test_a_fit_that_goes_on_after_it_had_ended_ends_at_once():
