@@ -254,10 +254,12 @@ def test_a_second_fit_has_a_best_of_its_own():
     class Fake(Callback):
         order = 1
         def after_epoch(self, learn): learn.history.append({'value': values.pop(0)}), seen.append(weights(learn))
-    values, seen = [1., 2., 5., 4., 6.], []
+    values, seen = [1., 2., 5., 4., 6., 9.], []
     learn = learner([Fake(), EarlyStopping('value', patience=9, restore_best=True)], lr=.5).fit(2)
     assert torch.equal(weights(learn), seen[0])
     assert torch.equal(weights(learn.fit(3)), seen[3])
+    learn.fit(1, [Diary(after_step=raising(CancelFit))])              # before there was a best
+    assert not torch.equal(weights(learn), seen[3])
 
 
 def test_a_fit_that_goes_on_after_it_had_ended_ends_at_once():
