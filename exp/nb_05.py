@@ -59,7 +59,7 @@ def one_number(name, value):
 
 # ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 06c63a9c
+# %% nbs/05_learner.ipynb 4b5a291e
 class MetricsCallback(Callback):
     """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set, each one number:
     functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset). ValueError for a name of ours."""
@@ -87,8 +87,7 @@ class MetricsCallback(Callback):
     def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
 
     def after_epoch(self, learn):
-        row = self.row()
-        if not learn.whole or not row: return
+        if not learn.whole or not (row := self.row()): return
         last = learn.history[-1] if len(learn.history) > learn.first_row else {}
         if last.get('epoch') == learn.epoch + 1: last.update(row)          # another MetricsCallback was here
         else: learn.history.append({'epoch': learn.epoch + 1, **row})

@@ -656,3 +656,11 @@ def test_the_learner_takes_little_more_than_the_bare_loop():
         f()
         return time.perf_counter() - start
     assert statistics.median(seconds(ours) / seconds(bare) for _ in range(7)) < 1.4
+
+
+def test_ctrl_c_in_the_middle_of_a_figure_is_no_mistake_of_the_metric():
+    def press(learn):
+        metrics.values['torn'] = []
+        raise KeyboardInterrupt
+    learn = learner([metrics := MetricsCallback()]).fit(2, [Diary(after_loss=press)])
+    assert learn.interrupted and learn.history == []
