@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/04a_callbacks.ipynb 921d8a12
-import pickle
+# %% nbs/04a_callbacks.ipynb 8f4b55ee
+import numbers, pickle, signal, threading
 import torch
 
 # ---
@@ -49,12 +49,15 @@ class Callback:
 
 # ---
 # FitError
-# %% nbs/04a_callbacks.ipynb dedf6970
+# %% nbs/04a_callbacks.ipynb 4f05e3cf
 class FitError(RuntimeError):
-    "Something failed in a fit; says in which event of which callback, epoch and batch. The `cause` is its `__cause__`."
+    "Something failed in a fit; says in which event of which callback, epoch and batch. What failed there is its `cause`."
     def __init__(self, sentence, cause):
         super().__init__(sentence, cause)
         self.__cause__ = cause
+
+    @property
+    def cause(self): return self.args[1]             # a pool of processes puts a text of its own into `__cause__`
 
     def __str__(self): return '{}: {!r}'.format(*self.args)
 
@@ -102,36 +105,76 @@ class Announcer:
 
 # ---
 # Bracket
-# %% nbs/04a_callbacks.ipynb e00e0f5f
+# %% nbs/04a_callbacks.ipynb cea7e48a
 class Bracket(Announcer):
     "Work between two events: what is opened is closed, and of all exceptions on the way the gravest goes on."
+    busy, pressed = False, None
     def within(self, before, work, after, cancel=()):
         """`work()` between the events `before` and `after`; each callback that was given the first is given the second,
         whatever happens. An exception of the kind `cancel` ends the work and nothing else."""
-        given, raised = 0, []
+        given, raised, outside, self.busy = 0, [], self.busy, True
         try:
-            self.event = before
-            for given, method in enumerate(self.calls[before], 1):
-                if method: self.run(method, before)
-            work()
+            try:
+                self.event = before
+                for given, method in enumerate(self.calls[before], 1):
+                    if method: self.run(method, before)
+                self.busy = outside
+                self.answer()
+                work()
+            except cancel as e: self.tell(self.placed(e))
+            finally: self.busy = True
         except BaseException as e: raised.append(self.placed(e))
-        if raised and isinstance(raised[0], cancel): self.tell(raised.pop())
         self.whole, self.event = not raised, after
-        for method in self.calls[after][:given]:
+        for method in (*self.calls[after][:given], Bracket.answer):
             try:
                 if method: self.run(method, after)
             except BaseException as e:
                 raised.append(self.placed(e))
                 self.whole = self.whole and isinstance(e, CANCEL)
-        if raised: raise max(raised, key=rank)
+        try:
+            if raised: raise max(raised, key=rank)
+        finally: self.busy = outside
 
     def tell(self, reason):
         if reason.args: print(f'{reason}, {reason.place}')
+        reason.raised_in = None                        # whoever keeps an exception may raise it again elsewhere
+
+    def answer(self):
+        "Does what a Ctrl-C asked for that came while we were busy."
+        pressed, self.pressed = self.pressed, None
+        if pressed: pressed()
+
+# ---
+# Patient
+# %% nbs/04a_callbacks.ipynb f3599502
+class Patient(Bracket):
+    "A bracket whose events are not torn apart: Ctrl-C waits for their end, unless it is pressed twice."
+    def outermost(self, work, finish=lambda: None):
+        """`work()`, within which all others lie; then, however it ended, gradients are on or off as before, and `finish()`. A
+        cancellation that reaches this level is an error. Handlers of signals are a matter of the main thread: in another one,
+        and where Ctrl-C is ignored, nothing waits."""
+        former, self.pressed, self.busy, grad = signal.getsignal(signal.SIGINT), None, True, torch.is_grad_enabled()
+        def on_press(*args):
+            if self.pressed or not self.busy: former(*args)
+            else: self.pressed = lambda: former(*args)
+        ours = callable(former) and threading.current_thread() is threading.main_thread()
+        try:
+            if ours: signal.signal(signal.SIGINT, on_press)
+            self.busy = False
+            work()
+        except CANCEL as e: raise FitError(f'there is nothing of the kind to cancel, {e.last}', e)
+        finally:
+            self.busy = True
+            torch.set_grad_enabled(grad)                    # a press may have come while it was being changed
+            try: finish()
+            finally:
+                if ours: signal.signal(signal.SIGINT, former)
+        self.answer()
 
 # ---
 # Steps
-# %% nbs/04a_callbacks.ipynb 77dacf26
-class Steps(Bracket):
+# %% nbs/04a_callbacks.ipynb bc04c5f5
+class Steps(Patient):
     """What one batch does, in steps that a callback or a subclass can replace. `items`, a batch as the loader gave it, is a tuple
     of inputs and last the targets; or a tensor or a dict, which is both."""
     def do_split(self):
@@ -174,26 +217,33 @@ class Steps(Bracket):
 
 # ---
 # Loop
-# %% nbs/04a_callbacks.ipynb f7cec83c
+# %% nbs/04a_callbacks.ipynb 204717ee
 class Loop(Steps):
     "Epochs, their two halves, and the batches of each: all of it work within two events."
-    kept = 'what was learned is kept'
+    kept, fitting = 'what was learned is kept', set()              # the loops that are in the middle of a fit
     def __init__(self, model, dls, loss_func, opt, cbs=()):
         self.model, self.dls, self.loss_func, self.opt, self.cbs, self.history = model, dls, loss_func, opt, list(cbs), []
 
     def fit(self, epochs, cbs=(), reraise=False):
         """Trains for `epochs`, with further callbacks `cbs` for this fit; returns the loop. Ctrl-C ends it and keeps what was
-        learned: `interrupted` is True then, and with `reraise` the KeyboardInterrupt goes on, to end a loop over fits as well."""
+        learned: `interrupted` is True then, and with `reraise` the KeyboardInterrupt goes on, to end a loop over fits as well.
+        Raises FitError for what fails in the fit, ValueError and TypeError for what cannot be meant, RuntimeError within itself."""
+        if self in self.fitting: raise RuntimeError('fit: this loop is in the middle of a fit; wanted another, or a copy')
+        if not isinstance(epochs, numbers.Integral) or epochs < 0: raise ValueError(f'fit: {epochs!r} epochs, wanted a whole number from 0 on')
         self.activate([*self.cbs, *cbs])
         self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True
         self.first_row, self.interrupted, self.whole = len(self.history), False, True
-        try: self.within('setup', self.one_fit, 'teardown')
+        try: self.outermost(self.in_fit, lambda: self.fitting.discard(self))
         except KeyboardInterrupt as e:
             self.interrupted = True
             print(f'interrupted, {self.placed(e).last}; {self.kept}')
+            e.raised_in = None
             if reraise: raise
-        except CANCEL as e: raise FitError(f'there is nothing of the kind to cancel, {e.last}', e)
         return self
+
+    def in_fit(self):
+        self.fitting.add(self)
+        self.within('setup', self.one_fit, 'teardown')
 
     def one_fit(self): self.within('before_fit', self.all_epochs, 'after_fit', CancelFit)
 

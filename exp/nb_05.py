@@ -3,8 +3,9 @@
 
 # ---
 #
-# %% nbs/05_learner.ipynb b27c28ad
-import copy, itertools, math
+# %% nbs/05_learner.ipynb 01f7637b
+import copy, dataclasses, itertools, math, operator
+from collections.abc import Mapping, MutableMapping
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -12,34 +13,63 @@ from exp.nb_04 import SGD
 from exp.nb_04a import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop
 
 # ---
+# contents
+# %% nbs/05_learner.ipynb 5862f768
+def contents(data):
+    "{key: part} of a dict, a tuple, a list, a dataclass or what behaves like one of them; None for anything else."
+    if isinstance(data, Mapping): return dict(data)
+    if isinstance(data, (tuple, list)): return dict(enumerate(data))
+    if dataclasses.is_dataclass(data) and not isinstance(data, type):
+        return {field.name: getattr(data, field.name) for field in dataclasses.fields(data)}
+
+def refill(data, parts):
+    "Another one of the type of `data`, with the `parts` that `contents` has named."
+    if isinstance(data, tuple): return getattr(data, '_make', type(data))(list(parts.values()))
+    if isinstance(data, Mapping) and not isinstance(data, MutableMapping): return parts
+    new = copy.copy(data)
+    put = operator.setitem if isinstance(data, (MutableMapping, list)) else object.__setattr__    # for a frozen dataclass, too
+    for key, part in parts.items(): put(new, key, part)
+    return new
+
+# ---
 # map_tensors
-# %% nbs/05_learner.ipynb 339b9ae8
+# %% nbs/05_learner.ipynb ca301d22
 def map_tensors(f, data):
-    "`data`, a tensor or tuples, lists and dicts of them, with `f` of each tensor; anything else as it is."
+    "`data`, a tensor or containers of them, with `f` of each tensor; the containers keep their types, all else is as it was."
     if torch.is_tensor(data): return f(data)
-    if isinstance(data, dict): return {name: map_tensors(f, part) for name, part in data.items()}
-    if isinstance(data, tuple) and hasattr(data, '_fields'): return type(data)(*[map_tensors(f, part) for part in data])
-    return type(data)(map_tensors(f, part) for part in data) if type(data) in (tuple, list) else data
+    parts = contents(data)
+    return data if parts is None else refill(data, {key: map_tensors(f, part) for key, part in parts.items()})
 
 # ---
-# join
-# %% nbs/05_learner.ipynb d3bf49c3
+# one_per_example
+# %% nbs/05_learner.ipynb ed346e75
+def one_per_example(data):
+    "Whether `data` is a list or tuple with a part for each example: texts, numbers, dicts. Tensors and tuples are its fields."
+    is_list = isinstance(data, (list, tuple)) and not hasattr(data, '_fields')
+    return is_list and len(data) > 0 and not any(torch.is_tensor(part) or isinstance(part, (list, tuple)) for part in data)
+
 def join(batches):
-    "A list of batches of one form as a single one: their tensors are concatenated, in tuples and dicts too."
+    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
     first = batches[0]
-    if torch.is_tensor(first): return torch.cat(batches)
-    if isinstance(first, dict): return {name: join([batch[name] for batch in batches]) for name in first}
-    return tuple(map(join, zip(*batches))) if isinstance(first, (tuple, list)) else batches
+    if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
+    if one_per_example(first): return [part for batch in batches for part in batch]
+    if contents(first) is None: return batches
+    return refill(first, {key: join([contents(batch)[key] for batch in batches]) for key in contents(first)})
 
 # ---
-# examples
-# %% nbs/05_learner.ipynb 96a843ec
+# lengths
+# %% nbs/05_learner.ipynb a8eb3543
+def lengths(data):
+    "Yields the lengths of the tensors in `data`, and of the lists that have a part for each example."
+    if torch.is_tensor(data): yield from [len(data)] if data.ndim else []
+    elif one_per_example(data): yield len(data)
+    else:
+        for part in (contents(data) or {}).values(): yield from lengths(part)
+
 def examples(*data):
-    "The number of examples in a batch: the length of the first tensor in `data` that has one."
-    sizes = []
+    "The number of examples in a batch: the first of the `lengths` in `data`. Raises ValueError when there is none."
     for part in data:
-        map_tensors(lambda x: sizes.append(len(x)) if x.ndim else None, part)
-        if sizes: return sizes[0]
+        for length in lengths(part): return length
     raise ValueError('no tensor in the batch tells the number of its examples')
 
 def batches_in(dl):
@@ -149,41 +179,44 @@ class Answers(Callback):
 
 # ---
 # Predictor
-# %% nbs/05_learner.ipynb 87a0372c
+# %% nbs/05_learner.ipynb 44836621
 class Predictor(Loop):
     "What can be asked of a model with its loaders, without training it."
-    def ask(self, dl, work, cbs, **do):
+    def ask(self, dl, work, cbs=(), **do):
         """The batches of `dl` (None: the validation set) go through `work`, in eval mode and without a graph, with `cbs` and those
-        of our callbacks that are not for fits only. It is a copy that is asked: a fit that is under way stays as it is."""
+        of our callbacks that are not for fits only; returns their Answers. It is a copy that is asked: a fit that is under way
+        stays as it is. Raises FitError for what fails on the way, ValueError when all batches were cancelled."""
         asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
-        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs])
+        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers()])
         asked.do.update(do)
-        asked.epochs = 0
-        try: asked.half(self.dls.valid if dl is None else dl, False, lambda: work(asked), 'before_validate', 'after_validate')
-        finally:
+        asked.epochs, dl = 0, self.dls.valid if dl is None else dl
+        def put_back():
             for module, mode in modes.items(): module.training = mode
+        asked.outermost(lambda: asked.half(dl, False, lambda: work(asked), 'before_validate', 'after_validate'), put_back)
+        if not answers.preds: raise ValueError('every batch was cancelled, so there is no answer')
+        return answers
 
     def predict(self, xb):
         "The model's output, on the CPU, for inputs `xb` alone: a tensor, a tuple that the model takes apart, a dict."
         def inputs_only(learn): learn.xb, learn.yb = learn.items, None
-        self.ask([xb], Loop.ask_batch, [answers := Answers()], do_split=inputs_only)
-        return answers.preds[0]
+        return self.ask([xb], Loop.ask_batch, do_split=inputs_only).preds[0]
 
     def get_preds(self, dl=None):
         "Predictions for and targets of all examples of `dl` (None: the validation set), in its order, on the CPU."
-        self.ask(dl, Loop.ask_batch, [answers := Answers()])
+        answers = self.ask(dl, Loop.ask_batch)
         return join(answers.preds), join(answers.targs)
 
     def validate(self, dl=None, **metrics):
         "A dict of floats, as in a fit's history: the mean `loss` over `dl` (None: the validation set), and each of `metrics`."
         if 'loss' in metrics: raise ValueError('validate: the name loss is taken')
-        self.ask(dl, Loop.check_batch, [Answers(), means := MetricsCallback(**metrics)])
+        self.ask(dl, Loop.check_batch, [means := MetricsCallback(**metrics)])
         row = means.row()
+        if 'valid_loss' not in row: raise ValueError('validate: no batch got as far as its loss')
         return {'loss': row.pop('valid_loss'), **row}
 
 # ---
 # Learner
-# %% nbs/05_learner.ipynb 06eaf19e
+# %% nbs/05_learner.ipynb 0bc56d91
 class Learner(Predictor):
     """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
     are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
@@ -204,7 +237,7 @@ class Learner(Predictor):
         def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
         leaves = [layer for layer in self.model.modules() if not any(layer.children())]
         hooks = [layer.register_forward_hook(note) for layer in leaves]
-        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, [Answers()])
+        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)
         finally:
             for hook in hooks: hook.remove()
         rows.append(('all parameters', '', count(self.model)))
@@ -212,20 +245,21 @@ class Learner(Predictor):
 
 # ---
 # check_count
-# %% nbs/05_learner.ipynb 373c2cfa
+# %% nbs/05_learner.ipynb 7db75fad
 def check_count(what, value):
     "Raises ValueError unless the setting `value` is a whole number from 1 on."
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{what}: {value!r}, wanted a whole number from 1 on')
 
 def weights_are_finite(model):
-    "Whether all that is trained in `model` is neither NaN nor infinite."
+    "Whether nothing that is trained in `model` is NaN or infinite, and no buffer NaN (a mask is infinite on purpose)."
     finite = [p.isfinite().all() for p in model.parameters() if p.requires_grad]
+    finite += [~buffer.isnan().any() for buffer in model.buffers()]
     return not finite or bool(torch.stack(finite).all())
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 5b13511b
+# %% nbs/05_learner.ipynb be06fb5b
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the learner's parts as they were at the last look.
     It looks every `every` batches and at the end of an epoch, since looking makes a GPU wait."""
@@ -238,10 +272,8 @@ class StopOnNaN(Callback):
 
     def after_loss(self, learn):
         if not learn.training: return
-        self.losses.append(learn.loss.detach())
-        if len(self.losses) == self.every:
-            self.look(learn)
-            self.keep(learn)
+        self.losses.append(one_number('the loss', learn.loss))
+        if len(self.losses) == self.every: self.look(learn)
 
     def after_train(self, learn):
         if learn.whole and self.losses: self.look(learn)
@@ -250,9 +282,10 @@ class StopOnNaN(Callback):
         self.losses, self.kept = [], {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
 
     def look(self, learn):
-        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).flatten().tolist() if not math.isfinite(loss)]
+        "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
+        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
-        if not bad: return
+        if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
         raise CancelFit(f'{bad[0]}; model and optimiser are as they were {len(self.losses)} batches ago or less')
 

@@ -3,11 +3,11 @@
 
 # ---
 #
-# %% nbs/05a_watching.ipynb 6e3d564a
+# %% nbs/05a_watching.ipynb 7d084834
 import copy, math
 import torch
 from exp.nb_04a import Callback, CancelFit
-from exp.nb_05 import batches_in, check_count
+from exp.nb_05 import batches_in, check_count, one_number
 
 # ---
 # draw
@@ -22,14 +22,14 @@ def draw(ax, x, y, ylabel, **kwargs):
 
 # ---
 # Recorder
-# %% nbs/05a_watching.ipynb 34143e2f
+# %% nbs/05a_watching.ipynb 41b45f7a
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     fits_only = True
     def __init__(self): self.losses, self.lrs = [], []
 
     def after_step(self, learn):
-        self.losses.append(learn.loss.detach().reshape(()))
+        self.losses.append(one_number('the loss', learn.loss))
         self.lrs.append(learn.opt.param_groups[0]['lr'])
 
     def plot_loss(self, ax=None, smooth=None, **kwargs):

@@ -3,13 +3,13 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb 2f630184
-import contextlib, copy, hashlib, io, math, os, random, types
+# %% nbs/05b_checkpoints.ipynb feb6ee87
+import contextlib, copy, functools, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
 from exp.nb_04a import Callback
-from exp.nb_05 import check_count, weights_are_finite
+from exp.nb_05 import batches_in, check_count, weights_are_finite
 from exp.nb_05a import EarlyStopping, check_mode
 
 # ---
@@ -41,7 +41,7 @@ def set_random_state(state):
 
 # ---
 # save_checked
-# %% nbs/05b_checkpoints.ipynb 0ceb2a55
+# %% nbs/05b_checkpoints.ipynb b7da7698
 def save_checked(state, folder, name):
     """Writes `state`, of tensors and plain data, to `folder/name-HASH.pt`, whole or not at all; returns the path.
     Raises pickle.UnpicklingError, and writes nothing, for a `state` that could not be loaded again."""
@@ -51,11 +51,13 @@ def save_checked(state, folder, name):
     torch.load(io.BytesIO(data), weights_only=True)
     path = Path(folder)/f'{name}-{hashlib.sha256(data).hexdigest()[:16]}.pt'
     part = path.with_suffix('.part')
-    with open(part, 'wb') as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, 'wb') as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(part, path)
+    finally: part.unlink(missing_ok=True)         # of a full disk, say
     if os.name == 'posix':                        # elsewhere a folder cannot be opened
         entry = os.open(folder, os.O_RDONLY)
         os.fsync(entry)
@@ -147,12 +149,29 @@ def set_fit_state(learn, cbs, state):
         raise
 
 # ---
+# loss_settings
+# %% nbs/05b_checkpoints.ipynb 8d8b64e3
+def loss_settings(loss):
+    "{name: value} of what a loss was made with: the arguments of a partial, what a function has captured, numbers and words of an object."
+    if isinstance(loss, functools.partial): found = {**loss_settings(loss.func), **dict(enumerate(loss.args)), **loss.keywords, 'function': called(loss.func)}
+    elif isinstance(loss, torch.nn.Module):
+        found = {f'{path}.{name}'.lstrip('.'): x for path, part in loss.named_modules() for name, x in vars(part).items() if name != 'training'}
+    else: found = {**getattr(loss, '__dict__', {}), **dict(zip(getattr(getattr(loss, '__code__', None), 'co_freevars', ()), closure(loss)))}
+    return {name: x for name, x in found.items() if isinstance(x, (bool, int, float, str, torch.Tensor, type(None)))}
+
+def called(thing):
+    "The name of a function, or of the class of an object."
+    return getattr(thing, '__qualname__', type(thing).__name__)
+
+# ---
 # recipe
-# %% nbs/05b_checkpoints.ipynb 96f379dc
+# %% nbs/05b_checkpoints.ipynb ca4a3e53
 def recipe(learn):
     "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
-    loss, names = learn.loss_func, {id(p): name for name, p in learn.model.named_parameters()}
-    same = {'loss': getattr(loss, '__qualname__', type(loss).__name__), 'optimiser': f'{type(learn.opt).__module__}.{type(learn.opt).__name__}'}
+    names, opt = {id(p): name for name, p in learn.model.named_parameters()}, type(learn.opt)
+    same = {'loss': called(learn.loss_func), 'optimiser': f'{opt.__module__}.{opt.__name__}'}
+    same.update({f'{name} of the loss': x for name, x in loss_settings(learn.loss_func).items()})
+    same.update({f'layer {name}': f'{type(layer).__name__}({layer.extra_repr()})' for name, layer in learn.model.named_modules()})
     same.update({f'model {name}': tuple(getattr(x, 'shape', ())) for name, x in learn.model.state_dict().items()})
     for i, group in enumerate(learn.opt.param_groups):
         same[f'parameters of group {i}'] = [names.get(id(p), tuple(p.shape)) for p in group['params']]
@@ -160,8 +179,8 @@ def recipe(learn):
     for half, dl in (('train', learn.dls.train), ('valid', learn.dls.valid)):
         if getattr(dl, 'num_workers', 0) and getattr(dl, 'persistent_workers', False):
             raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
-        known = 'bs', 'batch_size', 'shuffle', 'drop_last'
-        same.update({f'{name} of dls.{half}': getattr(dl, name) for name in known if hasattr(dl, name)})
+        same.update({f'{name} of dls.{half}': getattr(dl, name) for name in ('bs', 'batch_size', 'shuffle', 'drop_last') if hasattr(dl, name)})
+        same.update({f'batches of dls.{half}': batches_in(dl), f'sampler of dls.{half}': called(getattr(dl, 'sampler', None))})
     for cb in learn.active: same.update({f'{type(cb).__name__}.{name}': getattr(cb, name) for name in cb.same})
     return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
 
@@ -203,7 +222,7 @@ class FolderLock:
 
 # ---
 # Checkpoint
-# %% nbs/05b_checkpoints.ipynb e9846754
+# %% nbs/05b_checkpoints.ipynb 33d33085
 class Checkpoint(Callback):
     """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
     the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
@@ -246,7 +265,7 @@ class Checkpoint(Callback):
         "Raises ValueError unless the fit in the file is the one that is wanted."
         if 'recipe' not in state: raise ValueError(f'{path.name} was written by another version of this callback')
         for kind, here in fit_objects(learn, self.others).items():
-            if [*here] != [*state[kind]]: raise ValueError(f'{path.name} was saved with the {kind} {[*state[kind]]}, here are {[*here]}')
+            if [*here] != [*state[kind]]: raise ValueError(f'{path.name} was saved with the {kind} {[*state[kind]]}, here are {[*here]}; a callback makes its own in setup, not later')
         differ = [f'{what}: {self.recipe.get(what)} here, {state["recipe"].get(what)} there'
                   for what in {**self.recipe, **state['recipe']} if self.recipe.get(what) != state['recipe'].get(what)]
         if differ: raise ValueError(f'this is not the fit of {path.name}: {"; ".join(differ[:5])}')

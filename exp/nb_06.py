@@ -3,11 +3,11 @@
 
 # ---
 #
-# %% nbs/06_schedules.ipynb b1ff72fa
+# %% nbs/06_schedules.ipynb 6ad7adfb
 import copy, math
 import torch
 from exp.nb_04a import Callback, CancelEpoch, CancelFit
-from exp.nb_05 import batches_in, check_count
+from exp.nb_05 import batches_in, check_count, one_number
 from exp.nb_05a import draw
 from exp.nb_05b import fit_state, set_fit_state
 
@@ -82,13 +82,13 @@ class Scheduler(Callback):
 
 # ---
 # ParamScheduler
-# %% nbs/06_schedules.ipynb 52247c25
+# %% nbs/06_schedules.ipynb d685709e
 class ParamScheduler(Scheduler):
     """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
     puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
     its betas. A fit is refused with a setting that the optimiser lacks, a list of another length, or a loader that does
-    not know its length; its resumption with another schedule."""
-    same = ('course',)
+    not know its length; its resumption with another schedule, or another number of epochs, which would stretch it."""
+    same = ('course', 'epochs')
     def __init__(self, **scheds): self.scheds = scheds
 
     @property
@@ -99,6 +99,7 @@ class ParamScheduler(Scheduler):
 
     def setup(self, learn):
         super().setup(learn)
+        self.epochs = learn.epochs
         if batches_in(learn.dls.train) is None: raise ValueError(f'{type(self).__name__}: the training loader has no length')
         for name, sched in self.scheds.items():
             if name not in self.former[0] and not (name == 'momentum' and 'betas' in self.former[0]):
@@ -108,6 +109,7 @@ class ParamScheduler(Scheduler):
 
     def before_batch(self, learn):
         if not learn.training: return
+        if len(learn.opt.param_groups) != len(self.former): raise ValueError(f'{type(self).__name__}: a group was added during the fit')
         steps = learn.epochs * len(learn.dl)
         pos = (learn.epoch * len(learn.dl) + learn.batch) / max(1, steps - 1)
         for name, sched in self.scheds.items():
@@ -118,12 +120,12 @@ class ParamScheduler(Scheduler):
 
 # ---
 # OneCycle
-# %% nbs/06_schedules.ipynb 3c5bdcb2
+# %% nbs/06_schedules.ipynb 57e97c7d
 class OneCycle(ParamScheduler):
     """The one-cycle policy (Smith, 2018) with the settings of torch's OneCycleLR: the rate from `top/div` up to `top`
     (a number, or one per group) and down to `top/div/div_end`; momentum from `moms[0]` to `moms[1]` and back, or
     with None left alone."""
-    same = ('top', 'up', 'div', 'div_end', 'moms')
+    same = ('top', 'up', 'div', 'div_end', 'moms', 'epochs')
     def __init__(self, top, up=.3, div=25., div_end=1e4, moms=(.95, .85)):
         self.top, self.up, self.div, self.div_end, self.moms = top, up, div, div_end, moms
 
@@ -137,7 +139,7 @@ class OneCycle(ParamScheduler):
 
 # ---
 # LRFinder
-# %% nbs/06_schedules.ipynb f46f8749
+# %% nbs/06_schedules.ipynb c7b430db
 class LRFinder(Callback):
     """Raises the rate from `start` to `end` in `steps` training batches and keeps `lrs` and `losses`; it ends before when a loss
     is NaN or infinite, or lies above the least so far by three times the first."""
@@ -154,7 +156,7 @@ class LRFinder(Callback):
 
     def after_loss(self, learn):
         self.lrs.append(self.lr)
-        self.losses.append(learn.loss.item())
+        self.losses.append(one_number('the loss', learn.loss).item())
         bound = min(self.losses) + 3 * abs(self.losses[0])
         if len(self.losses) >= self.steps or not self.losses[-1] <= bound: raise CancelFit()
 
@@ -193,7 +195,7 @@ class LRFinder(Callback):
 
 # ---
 # lr_find
-# %% nbs/06_schedules.ipynb bc01c343
+# %% nbs/06_schedules.ipynb 0f52531a
 def lr_find(learn, keep=Callback, **kwargs):
     """Runs an LRFinder with the settings `kwargs` and returns it; says so when it has found nothing. Everything is put back: the
     learner's parts and their modes, its loaders, callbacks and all random generators. Of its callbacks those take part that
@@ -202,18 +204,19 @@ def lr_find(learn, keep=Callback, **kwargs):
     search.cbs, search.history = [cb for cb in learn.cbs if isinstance(cb, keep) and not cb.fits_only], []
     search.kept = 'everything is put back'
     before, modes = copy.deepcopy(fit_state(learn, search.cbs)), {module: module.training for module in learn.model.modules()}
-    try: search.fit(math.ceil(finder.steps / (batches_in(learn.dls.train) or 1)), [finder])
-    finally:
+    def put_back():
         learn.opt.zero_grad()
         set_fit_state(learn, search.cbs, before)
         for module, mode in modes.items(): module.training = mode
+    epochs = math.ceil(finder.steps / (batches_in(learn.dls.train) or 1))
+    search.outermost(lambda: search.fit(epochs, [finder]), put_back)
     finder.interrupted = search.interrupted
     if finder.suggestion is None: print(f'lr_find: no suggestion from {len(finder.losses)} of {finder.steps} steps')
     return finder
 
 # ---
 # TorchScheduler
-# %% nbs/06_schedules.ipynb 8a7c9e0c
+# %% nbs/06_schedules.ipynb b24b4d66
 class TorchScheduler(Scheduler):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
     order = 70                                    # after those who look at the rate of this step
@@ -222,6 +225,8 @@ class TorchScheduler(Scheduler):
     def setup(self, learn):
         super().setup(learn)
         self.scheduler = self.make(learn.opt)
+        if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            raise TypeError('TorchScheduler: ReduceLROnPlateau wants a figure after each epoch, and here a scheduler is stepped after each batch')
 
     def after_step(self, learn): self.scheduler.step()
     def state_dict(self): return self.scheduler.state_dict()

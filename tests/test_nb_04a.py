@@ -1,9 +1,11 @@
-import itertools, pickle
+import _thread, builtins, itertools, pickle, signal, sys, threading
+import numpy as np
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, fit, get_dls
-from exp.nb_04a import (EVENTS, STEPS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop, rank)
+from exp import nb_04a
+from exp.nb_04a import EVENTS, STEPS, Bracket, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop, Patient, rank
 from learners import Diary, data, loop, raising, weights
 
 BATCH = 'before_batch after_pred after_loss after_backward after_step after_batch'.split()
@@ -365,6 +367,197 @@ def test_a_fit_can_begin_at_a_later_epoch_and_knows_where_its_rows_begin():
     seen, learn = [], loop()
     learn.fit(2, [Diary(after_epoch=note)]).fit(5, [Diary(after_epoch=note), Resumes()])
     assert learn.history == [0, 1, 3, 4] and seen == [0, 0, 2, 2]
+
+
+def test_the_cause_of_an_error_is_kept_where_a_pool_of_processes_puts_its_own():
+    arrived = pickle.loads(pickle.dumps(FitError('Diary.after_loss failed', KeyError('x'))))
+    arrived.__cause__ = RuntimeError('a traceback as text')
+    assert isinstance(arrived.cause, KeyError) and arrived.cause.args == ('x',)
+
+
+def test_an_exception_that_is_kept_and_raised_again_is_told_its_new_place(capsys):
+    reason, press = CancelEpoch('not today'), KeyboardInterrupt()
+    loop([Diary(after_loss=raising(reason))], bs=40).fit(2)
+    learn = loop([Diary(after_step=raising(press))], bs=40)
+    learn.fit(2)
+    learn.cbs = [Diary(after_train=raising(None, press))]
+    learn.fit(2)
+    assert capsys.readouterr().out.splitlines() == ['not today, epoch 1 of 2, training batch 1', 'not today, epoch 2 of 2, training batch 1', *[
+        f'interrupted, last event {place}, training batch 1; what was learned is kept' for place in ('after_step, epoch 1 of 2', 'after_train, epoch 2 of 2')]]
+
+
+def test_a_reason_that_cannot_be_printed_keeps_nobody_from_their_closing_events(monkeypatch):
+    def closed(*_): raise ValueError('I/O operation on closed file')
+    diary = Diary(after_loss=raising(CancelFit('enough')))
+    monkeypatch.setattr(builtins, 'print', closed)
+    with pytest.raises(FitError, match='closed file'): loop([diary]).fit(1)
+    assert diary.lines[-4:] == ['after_batch', 'after_train', 'after_epoch', 'after_fit']
+
+
+@pytest.mark.parametrize('epochs', [1.5, -1, '3', None, torch.tensor(1.5)])
+def test_a_number_of_epochs_that_cannot_be_meant_is_refused_before_anything_happens(epochs):
+    learn = loop([diary := Diary()])
+    learn.history.append('a row')
+    with pytest.raises(ValueError, match=r'fit: .* epochs, wanted a whole number from 0 on'): learn.fit(epochs)
+    assert diary.lines == [] and learn.history == ['a row'] and learn.fit(np.int64(1)).epoch == 1
+
+
+def test_a_loop_is_not_fitted_within_its_own_fit_and_can_be_after_it():
+    learn, diary = loop(), Diary()
+    with pytest.raises(FitError, match='Diary.after_step failed, epoch 1 of 2, training batch 1: RuntimeError.*in the middle of a fit') as e:
+        learn.fit(2, [diary, Diary(after_step=lambda learn: learn.fit(1))])
+    assert isinstance(e.value.cause, RuntimeError) and diary.lines[-2:] == ['after_epoch', 'after_fit']
+    assert learn.fit(1).epoch == 1 and not learn.fitting
+
+
+# ---- Ctrl-C between two instructions
+
+@pytest.fixture
+def handler():
+    "Python's own handler of SIGINT, whatever this process was started with."
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, former)
+
+
+def press(learn): signal.raise_signal(signal.SIGINT)
+
+
+class Tools(Diary):
+    "A diary that is told of setup and teardown, too."
+    def setup(self, learn): self.note(learn, 'setup')
+    def teardown(self, learn): self.note(learn, 'teardown')
+    def note(self, learn, event): self.lines.append(event), self.at.get(event, bool)(learn)
+
+
+class Nothing(Loop):
+    "A loop whose steps, model and optimiser do nothing, in little time."
+    def __init__(self, cbs): super().__init__(self, DataLoaders([(0, 0)], [(0, 0)]), None, self, cbs)
+    def train(self, mode): pass
+    def zero_grad(self): pass
+    do_forward = do_loss = do_backward = do_step = train_mode = lambda self: None
+
+
+BETWEEN = 'fit', 'outermost', 'within', 'answer', 'tell', 'run', 'one_fit', 'all_epochs', 'one_epoch', 'half', 'all_batches'
+
+
+class Signal(int):
+    "A signal that is sent when an attribute is looked at: without a call, during which Python would look for signals itself."
+    sent = property(_thread.interrupt_main)
+
+
+def pressed_at(place, work):
+    "`work()`, with Ctrl-C before instruction number `place` in the methods of nb_04a that BETWEEN names; whether it was reached, and whether KeyboardInterrupt came out."
+    left, ctrl_c = [place], Signal(signal.SIGINT)
+    def instruction(frame, event, arg):
+        if event != 'opcode': return instruction
+        left[0] -= 1
+        if left[0]: return instruction
+        sys.settrace(None)
+        ctrl_c.sent
+    def call(frame, event, arg):
+        if frame.f_code.co_filename == nb_04a.__file__ and frame.f_code.co_name in BETWEEN:
+            frame.f_trace_opcodes = True
+            return instruction
+    former = sys.gettrace()
+    sys.settrace(call)
+    try:
+        work()
+        for _ in range(3): pass                                    # where Python looks for signals, if it has not before
+    except KeyboardInterrupt: return True, True
+    finally: sys.settrace(former)
+    return left[0] <= 0, False
+
+
+def test_a_press_between_any_two_instructions_loses_no_event_and_is_not_lost(handler):
+    place, waited = 0, 0
+    while True:
+        place += 1
+        cbs = [Tools(), Tools()]
+        learn = Nothing(cbs)
+        pressed, came_out = pressed_at(place, lambda: learn.fit(1))
+        for cb in cbs:
+            for level in LEVELS: assert cb.lines.count(f'before_{level}') == cb.lines.count(f'after_{level}'), (place, level)
+            assert cb.lines.count('setup') == cb.lines.count('teardown'), place
+        assert signal.getsignal(signal.SIGINT) is handler and not learn.fitting and torch.is_grad_enabled(), place
+        if not pressed: break
+        waited += getattr(learn, 'interrupted', False)
+        assert came_out or learn.interrupted or learn.epoch == 1
+    assert place > 1000 and waited > place / 2 and not came_out
+
+
+@pytest.mark.parametrize('event', ['setup', 'before_fit', 'before_train', 'before_batch', 'after_batch', 'after_validate', 'after_epoch', 'teardown'])
+def test_ctrl_c_waits_for_the_end_of_opening_and_closing_events(event, handler, capsys):
+    def work(learn):
+        lines.append('begins')
+        press(learn)
+        lines.append('ends')
+    lines, other = [], Tools()
+    learn = loop([Tools(**{event: work}), other]).fit(1)
+    assert lines == ['begins', 'ends'] and learn.interrupted and event in other.lines and 'interrupted, last event' in capsys.readouterr().out
+    assert other.lines[-1] == 'teardown' and ('before_batch' in other.lines) == (event not in ('setup', 'before_fit', 'before_train'))
+
+
+@pytest.mark.parametrize('event', ['after_pred', 'after_loss', 'after_backward', 'after_step'])
+def test_ctrl_c_does_not_wait_where_work_is_done(event, handler):
+    def work(learn): press(learn), lines.append('went on')
+    lines = []
+    assert loop([Diary(**{event: work})]).fit(1).interrupted and lines == []
+
+
+@pytest.mark.parametrize('event', ['before_epoch', 'after_epoch', 'after_fit'])
+def test_a_second_press_does_not_wait(event, handler):
+    def hangs(learn): press(learn), lines.append('one'), press(learn), lines.append('two')
+    lines, other = [], Diary()
+    assert loop([Diary(**{event: hangs}), other]).fit(2).interrupted
+    assert lines == ['one'] and other.lines.count('before_epoch') == other.lines.count('after_epoch') <= 1 + (event == 'after_fit')
+    assert loop([other]).fit(1).interrupted is False
+
+
+def test_an_error_outranks_a_press_that_waited(handler):
+    def both(learn): press(learn), 1/0
+    with pytest.raises(FitError, match='Diary.after_epoch failed.*ZeroDivisionError'): loop([Diary(after_epoch=both)]).fit(1)
+    assert loop().fit(1).interrupted is False
+
+
+def test_handlers_of_others_are_asked_and_put_back(handler):
+    def mine(signum, frame): called.append(signum)
+    called, seen = [], []
+    signal.signal(signal.SIGINT, mine)
+    learn = loop([Diary(after_step=press, after_epoch=lambda learn: (press(learn), seen.append(len(called))))], bs=40).fit(1)
+    assert called == [signal.SIGINT] * 2 and seen == [1] and not learn.interrupted and signal.getsignal(signal.SIGINT) is mine
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert not loop([Diary(after_step=press)]).fit(1).interrupted and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize('kind', [None, CancelFit, KeyboardInterrupt, OSError, SystemExit])
+def test_the_former_handler_is_back_after_a_fit_however_it_ends(kind, handler):
+    seen = []
+    outcome(lambda: loop([Diary(before_fit=lambda learn: seen.append(signal.getsignal(signal.SIGINT)), after_loss=raising(kind))]).fit(1))
+    assert signal.getsignal(signal.SIGINT) is handler and seen[0] is not handler
+
+
+def test_a_fit_in_another_thread_leaves_signals_alone(handler):
+    learn, seen = loop([Diary(after_step=lambda learn: seen.append(signal.getsignal(signal.SIGINT)))], bs=40), []
+    thread = threading.Thread(target=learn.fit, args=(1,))
+    thread.start()
+    thread.join()
+    assert learn.epoch == 1 and seen == [handler]
+
+
+def test_a_press_that_nobody_answered_is_no_matter_of_the_next_fit(handler):
+    def both(learn): press(learn), (_ for _ in ()).throw(SystemExit)
+    learn = loop([Tools(teardown=both)])
+    for _ in range(2): assert outcome(lambda: learn.fit(0)) is SystemExit
+    learn.cbs = []
+    assert not learn.fit(1).interrupted
+
+
+def test_what_lies_within_an_outermost_cancellation_is_an_error():
+    def work(): patient.within('before_batch', lambda: raising(CancelFit('no'))(None), 'after_batch', CancelBatch)
+    patient = Patient()
+    patient.activate([])
+    with pytest.raises(FitError, match='nothing of the kind to cancel, last event before_batch, training batch 1.*no'): patient.outermost(work)
 
 
 # ---- steps

@@ -1,10 +1,13 @@
-import copy, math, statistics, time
+import copy, math, signal, statistics, time
+from collections import OrderedDict, UserDict, namedtuple
+from dataclasses import dataclass
+from types import MappingProxyType
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, examples, join, map_tensors, weights_are_finite
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, contents, examples, join, map_tensors, refill, weights_are_finite
 from learners import Diary, data, learner, raising, weights
 
 
@@ -38,7 +41,7 @@ def on_batch(number, action):
     return look
 
 
-@pytest.mark.parametrize('every, bad_batch, kept', [(1, 1, 0), (1, 4, 2), (2, 3, 1), (2, 4, 1), (5, 9, 4), (5, 4, 0), (50, 9, 0), (4, 10, 7)])
+@pytest.mark.parametrize('every, bad_batch, kept', [(1, 1, 0), (1, 4, 2), (2, 3, 1), (2, 4, 1), (5, 9, 4), (5, 4, 0), (50, 9, 5), (4, 10, 8)])
 def test_after_a_loss_that_is_no_number_all_state_is_that_of_the_last_good_look(every, bad_batch, kept, capsys):
     def make():
         learn = learner(bs=8, layers=[nn.BatchNorm1d(5)], opt_func=lambda params, lr: SGD(params, lr, momentum=.9))
@@ -291,6 +294,118 @@ def test_the_number_of_examples_is_the_length_of_the_first_tensor_that_has_one()
     with pytest.raises(ValueError, match='no tensor in the batch tells'): examples(None, 'text', tensor(1.))
 
 
+class Tokens(UserDict): "As tokenizers give it: behaves like a dict and is none."
+class Output(OrderedDict): "As models give it, with an attribute beside its items."
+class Fields(list): "A list of another type."
+Pair = namedtuple('Pair', 'x y')
+@dataclass(frozen=True)
+class Boxes:
+    corners: torch.Tensor
+    label: str = 'none'
+
+
+CONTAINERS = [lambda x: Tokens(a=x), lambda x: Output(a=x), lambda x: Pair(x, 'y'), lambda x: Boxes(x), lambda x: Fields([x, x]), lambda x: (x, (x, None)),
+              lambda x: {'a': [x]}, lambda x: torch.return_types.max((x, x))]
+
+
+@pytest.mark.parametrize('make', CONTAINERS)
+def test_containers_keep_their_type_and_are_not_changed(make):
+    first, second = make(torch.tensor([1., 2.])), make(torch.tensor([3.]))
+    def values(data): return [x for part in contents(data).values() for x in ([part] if torch.is_tensor(part) else values(part) if contents(part) else [])]
+    doubled, joined = map_tensors(lambda x: 2 * x, first), join([first, second])
+    for got, want in [(doubled, [2., 4.]), (joined, [1., 2., 3.]), (first, [1., 2.])]:
+        assert type(got) is type(first) and all(x.tolist() == want for x in values(got)) and len(values(got)) == len(values(first)) > 0
+    assert examples(first) == 2 and contents(doubled).keys() == contents(first).keys()
+
+
+def test_what_hangs_on_a_container_stays_and_what_cannot_be_changed_becomes_a_dict():
+    output = Output(a=tensor([1.]))
+    output.task = 'digits'
+    assert map_tensors(torch.neg, output).task == 'digits' and map_tensors(torch.neg, output)['a'].item() == -1.
+    assert map_tensors(torch.neg, MappingProxyType({'a': tensor([1.])})) == {'a': tensor([-1.])}
+    assert map_tensors(torch.neg, Boxes) is Boxes and contents(Boxes) is contents('text') is contents(tensor([1.])) is None
+    assert refill(Boxes(tensor(1.)), {'corners': 2, 'label': 'cat'}) == Boxes(2, 'cat')
+
+
+def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_other():
+    whole = join([(tensor(1.), ['a cat', 'a dog'], [{'box': tensor([1.])}, {'box': tensor([2., 3.])}]), (tensor(2.), ['a cow'], [{'box': tensor([4.])}])])
+    assert whole[0].tolist() == [1., 2.] and whole[1] == ['a cat', 'a dog', 'a cow'] and [d['box'].tolist() for d in whole[2]] == [[1.], [2., 3.], [4.]]
+    assert join([('a', 'b'), ('c',)]) == ['a', 'b', 'c'] and join(['a', 'b']) == ['a', 'b'] and join([(), ()]) == ()
+    boxes = [{'box': torch.zeros(5, 4)}, {'box': torch.zeros(1, 4)}]
+    assert examples(boxes) == examples((boxes, torch.zeros(3))) == examples(tensor(1.), ['a cat', 'a dog']) == 2
+    pairs = join([Pair('a', tensor([1.])), Pair('b', tensor([2.]))])
+    assert pairs.x == ['a', 'b'] and pairs.y.tolist() == [1., 2.]
+
+
+class Task(nn.Module):
+    "A model that returns its loss beside the logits, from a batch that behaves like a dict."
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, batch):
+        logits = self.layer(batch['x'])
+        return Output(loss=F.cross_entropy(logits, batch['y']), logits=logits)
+
+
+def test_a_model_that_returns_its_own_loss_is_trained_validated_and_asked():
+    x, y = data()[:]
+    torch.manual_seed(0)
+    batches = [Tokens(x=x[i:i + 16], y=y[i:i + 16]) for i in range(0, 40, 16)]
+    learn = Learner(Task(), DataLoaders(batches, batches), lambda pred, batch: pred['loss'], cbs=[DeviceCallback('cpu'), MetricsCallback()]).fit(3)
+    preds, targs = learn.get_preds()
+    want = F.cross_entropy(learn.model.layer(x), y).item()
+    assert type(preds) is Output and type(targs) is Tokens and preds['loss'].shape == (3,) and torch.equal(targs['y'], y)
+    assert torch.allclose(preds['logits'], learn.model.layer(x)) and learn.history[-1]['valid_loss'] == pytest.approx(want, rel=1e-5) == learn.validate()['loss']
+    assert learn.predict(batches[0])['loss'].shape == () and 'Linear' in learn.summary()
+
+
+@pytest.mark.parametrize('event', ['before_batch', 'after_pred'])
+def test_an_answer_of_nothing_is_refused(event):
+    class Unknown(Callback):
+        def do_loss(self, learn): raise CancelBatch
+    learn = learner([Diary(**{event: raising(CancelBatch)})])
+    for ask in (learn.validate, learn.get_preds, lambda: learn.predict(data().x), learn.summary):
+        with pytest.raises(ValueError, match='every batch was cancelled'): ask()
+    with pytest.raises(ValueError, match='validate: no batch got as far as its loss'): learner([Unknown()]).validate()
+
+
+@pytest.mark.parametrize('kind', [CancelEpoch, CancelFit])
+def test_a_cancellation_of_more_than_there_is_to_ask_is_an_error(kind):
+    learn = learner([Diary(after_pred=raising(kind))])
+    for ask in (learn.validate, learn.get_preds, lambda: learn.predict(data().x)):
+        with pytest.raises(FitError, match='nothing of the kind to cancel, last event after_pred, validation batch 1') as e: ask()
+        assert type(e.value.cause) is kind
+
+
+def test_a_press_while_something_is_asked_leaves_modes_and_gradients_as_they_were():
+    def press(learn): signal.raise_signal(signal.SIGINT)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for event in ('after_pred', 'before_validate', 'after_validate'):
+            learn = learner([Diary(**{event: press}), other := Diary()])
+            learn.model[0].eval()
+            with pytest.raises(KeyboardInterrupt): learn.validate()
+            assert other.lines.count('before_validate') == other.lines.count('after_validate') == 1 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert [module.training for module in learn.model.modules()] == [True, False, True, True] and torch.is_grad_enabled()
+    finally: signal.signal(signal.SIGINT, former)
+
+
+def test_what_is_asked_within_a_fit_is_not_torn_apart_either():
+    seen = []
+    learn = learner([MetricsCallback(), Diary(after_epoch=lambda learn: seen.append(learn.validate()['loss']))], bs=16).fit(2)
+    assert seen == pytest.approx([row['valid_loss'] for row in learn.history]) and learn.epoch == 2 and not learn.interrupted
+
+
+def test_a_loss_may_be_a_number_where_the_steps_are_replaced():
+    class Numbers(Callback):
+        def do_loss(self, learn): learn.loss = 1. / (1 + learn.epoch) if learn.epoch < 2 else math.nan
+        def do_backward(self, learn): pass
+        def do_step(self, learn): pass
+    learn = learner([Numbers(), MetricsCallback()]).fit(4)
+    assert [row['train_loss'] for row in learn.history] == [1., .5]
+
+
 @pytest.mark.parametrize('form', [lambda x, y: (x, (y, y, y)), lambda x, y: (x, {'y': y}), lambda x, y: {'x': x, 'y': y}])
 def test_means_are_weighted_by_examples_and_not_by_the_parts_of_a_target(form):
     x, y = data()[:]
@@ -457,9 +572,17 @@ def test_all_that_is_trained_must_be_finite_and_nothing_else(bad):
     model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
     assert weights_are_finite(model) and weights_are_finite(nn.Flatten())
     model.mask = nn.Parameter(torch.full((3,), bad), requires_grad=False)
-    model.register_buffer('table', model.mask.clone())
+    model.register_buffer('count', torch.tensor(3))
     assert weights_are_finite(model)
     model[1].bias.data[2] = bad
+    assert not weights_are_finite(model)
+
+
+def test_a_buffer_may_be_infinite_as_a_mask_is_and_not_nan():
+    model = nn.BatchNorm1d(3)
+    model.register_buffer('mask', torch.tensor([0., -math.inf]))
+    assert weights_are_finite(model)
+    model.running_mean[1] = math.nan
     assert not weights_are_finite(model)
 
 

@@ -1,6 +1,6 @@
-import contextlib, copy, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
+import contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
 import numpy as np, pytest, torch
-from torch import nn
+from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
@@ -23,7 +23,7 @@ def test_a_file_that_was_not_finished_is_not_looked_for(tmp_path, monkeypatch):
     def crash(*args): raise OSError('power lost')
     monkeypatch.setattr('os.replace', crash)
     with pytest.raises(OSError): save_checked({'a': 1}, tmp_path, 'epoch-00001')
-    assert len([*tmp_path.iterdir()]) == 1 and Checkpoint(tmp_path).files() == []
+    assert [*tmp_path.iterdir()] == [] and Checkpoint(tmp_path).files() == []
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='elsewhere a folder cannot be opened')
@@ -341,6 +341,81 @@ def test_a_resumption_with_other_settings_says_which_and_changes_nothing(tmp_pat
     with pytest.raises(FitError, match=f'this is not the fit of epoch-00001.*({message})'): other.fit(2)
     assert str(before) == str([other.model.state_dict(), other.opt.state_dict(), other.history]) and Checkpoint(tmp_path).files() == files
     assert torch.equal(torch.get_rng_state(), random_before)
+
+
+class Weighted(nn.Module):
+    "A loss with a setting of its own and another loss inside."
+    def __init__(self, scale, eps):
+        super().__init__()
+        self.scale, self.inner = scale, nn.CrossEntropyLoss(label_smoothing=eps)
+        self.register_buffer('seen', torch.tensor(0))
+
+    def forward(self, pred, yb):
+        self.seen += 1
+        return self.scale * self.inner(pred, yb)
+
+
+class Callable:
+    def __init__(self, eps): self.eps, self.calls = eps, []
+    def __call__(self, pred, yb):
+        self.calls.append(1)
+        return F.cross_entropy(pred, yb, label_smoothing=self.eps)
+
+
+def smoothed(eps):
+    def loss(pred, yb): return F.cross_entropy(pred, yb, label_smoothing=eps)
+    return loss
+
+
+def partial(*args, **kw): return functools.partial(F.cross_entropy, *args, **kw)
+
+
+@pytest.mark.parametrize('make, one, other, message', [
+    (lambda eps: nn.CrossEntropyLoss(label_smoothing=eps), .1, .2, 'label_smoothing of the loss: 0.2 here, 0.1 there'),
+    (lambda eps: Weighted(1., eps), .1, .2, 'inner.label_smoothing of the loss: 0.2 here, 0.1 there'), (lambda scale: Weighted(scale, 0.), 1., 2., 'scale of the loss'),
+    (lambda eps: partial(label_smoothing=eps), .1, .2, 'label_smoothing of the loss: 0.2 here, 0.1 there'), (Callable, .1, .2, 'eps of the loss'),
+    (lambda w: partial(weight=tensor(w)), [1., 1., 1.], [1., 2., 1.], r'weight of the loss: \[1.0, 2.0, 1.0\] here'), (smoothed, .1, .2, 'eps of the loss: 0.2 here, 0.1 there'),
+    (lambda f: functools.partial(f, reduction='mean'), F.cross_entropy, F.multi_margin_loss, 'function of the loss: multi_margin_loss here, cross_entropy there'),
+    (lambda eps: functools.partial(functools.partial(smoothed(eps))), .1, .2, 'eps of the loss')])
+def test_the_settings_of_a_loss_must_be_the_same_wherever_they_hide(tmp_path, make, one, other, message):
+    learner([Checkpoint(tmp_path)], loss_func=make(one)).fit(1)
+    again = learner([Checkpoint(tmp_path)], loss_func=make(other), seed=1)
+    before = weights(again)
+    with pytest.raises(FitError, match=message): again.fit(2)
+    assert torch.equal(weights(again), before) and learner([Checkpoint(tmp_path)], loss_func=make(one)).fit(2).epoch == 2
+
+
+@pytest.mark.parametrize('one, other, message', [(nn.Dropout(.1), nn.Dropout(.5), r'layer 2: Dropout\(p=0.5, inplace=False\) here, Dropout\(p=0.1, inplace=False\) there'),
+                                                 (nn.ReLU(), nn.GELU(), 'layer 2: GELU.* here, ReLU.* there')])
+def test_a_layer_without_weights_must_be_the_same_too(tmp_path, one, other, message):
+    learner([Checkpoint(tmp_path)], layers=[one]).fit(1)
+    with pytest.raises(FitError, match=message): learner([Checkpoint(tmp_path)], layers=[other]).fit(2)
+
+
+def test_loaders_of_another_order_or_length_are_those_of_another_fit(tmp_path):
+    from torch.utils.data import DataLoader, TensorDataset
+    def fit(n=40, shuffle=False):
+        learn = learner([Checkpoint(tmp_path)])
+        learn.dls = learn.dls._replace(train=DataLoader(TensorDataset(data().x[:n], data().y[:n]), 8, shuffle=shuffle))
+        return learn.fit(2)
+    assert fit().epoch == fit().epoch == 2
+    with pytest.raises(FitError, match='batches of dls.train: 4 here, 5 there'): fit(n=30)
+    with pytest.raises(FitError, match='sampler of dls.train: RandomSampler here, SequentialSampler there'): fit(shuffle=True)
+
+
+def test_what_a_full_disk_has_left_is_taken_away(tmp_path, monkeypatch):
+    def full(descriptor): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr('os.fsync', full)
+    learn = learner([Checkpoint(tmp_path)])
+    with pytest.raises(FitError, match='No space left'): learn.fit(2)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_generator_that_a_callback_makes_too_late_is_told_when_it_ought_to_be_made(tmp_path):
+    class Late(Callback):
+        def before_fit(self, learn): self.generator = torch.Generator()
+    learner([Late(), Checkpoint(tmp_path)]).fit(1)
+    with pytest.raises(FitError, match='Late.*|generators.*a callback makes its own in setup, not later'): learner([Late(), Checkpoint(tmp_path)]).fit(2)
 
 
 def test_settings_that_callbacks_name_as_the_same_must_be(tmp_path):

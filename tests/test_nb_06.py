@@ -1,4 +1,4 @@
-import copy, math
+import copy, math, signal
 import matplotlib
 matplotlib.use('agg')
 import pytest, torch
@@ -249,7 +249,70 @@ def test_a_resumed_fit_leaves_the_settings_that_were_there_before_all_schedules(
     assert make().fit(4).opt.state_dict()['param_groups'] == before
 
 
+@pytest.mark.parametrize('schedule', [lambda: OneCycle(.5), lambda: ParamScheduler(lr=sched_cos(.5, .1))])
+def test_a_resumption_with_another_number_of_epochs_would_be_another_schedule_and_is_refused(tmp_path, schedule):
+    def make(): return learner([schedule(), Checkpoint(tmp_path)])
+    make().fit(3, [Diary(before_batch=raising(*[None] * 9, KeyboardInterrupt))])
+    with pytest.raises(FitError, match='(OneCycle|ParamScheduler).epochs: 5 here, 3 there'): make().fit(5)
+    assert make().fit(3).epoch == 3
+
+
+def test_a_group_that_is_added_during_a_fit_has_no_schedule_and_is_refused():
+    def thaw(learn):
+        if learn.epoch == 1: learn.opt.add_param_group({'params': [nn.Parameter(torch.zeros(1))]})
+    for schedule in (OneCycle(.5), ParamScheduler(lr=[sched_const(.1)])):
+        learn = learner([schedule, Diary(before_epoch=thaw)], opt_func=lambda params, lr: torch.optim.SGD(params, lr, momentum=.9))
+        with pytest.raises(FitError, match='epoch 2 of 3.*(OneCycle|ParamScheduler): a group was added during the fit'): learn.fit(3)
+        assert learn.opt.param_groups[0]['lr'] == .1
+
+
+def test_a_scheduler_that_wants_a_figure_is_refused_by_name():
+    learn = learner([TorchScheduler(torch.optim.lr_scheduler.ReduceLROnPlateau)], opt_func=torch.optim.SGD)
+    with pytest.raises(FitError, match='ReduceLROnPlateau wants a figure after each epoch'): learn.fit(1)
+
+
+def test_settings_are_put_back_whole_when_ctrl_c_comes_in_between():
+    class Group(dict):
+        def clear(self):
+            super().clear()
+            signal.raise_signal(signal.SIGINT)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        learn = learner([OneCycle(.5)], opt_func=lambda params, lr: torch.optim.SGD(params, lr, momentum=.9))
+        learn.opt.param_groups[0] = Group(learn.opt.param_groups[0])
+        before = dict(learn.opt.param_groups[0])
+        assert learn.fit(1).interrupted and dict(learn.opt.param_groups[0]) == before
+    finally: signal.signal(signal.SIGINT, former)
+
+
 # ---- finding a rate
+
+def test_a_press_while_the_finder_puts_things_back_waits_for_the_end():
+    class Pressing(Callback):
+        saves = ('x',)
+        x = 0
+        def before_batch(self, learn): self.x += 1
+        def load_state_dict(self, state): super().load_state_dict(state), signal.raise_signal(signal.SIGINT)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        learn = learner([pressing := Pressing()], layers=[nn.Dropout(.5)])
+        before, random, modes = weights(learn), torch.get_rng_state(), [module.training for module in learn.model.eval().modules()]
+        with pytest.raises(KeyboardInterrupt): lr_find(learn, steps=10)
+        assert torch.equal(weights(learn), before) and torch.equal(torch.get_rng_state(), random) and pressing.x == 0
+        assert [module.training for module in learn.model.modules()] == modes and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally: signal.signal(signal.SIGINT, former)
+
+
+def test_a_loss_that_is_a_number_of_python_is_recorded_and_searched():
+    class Numbers(Callback):
+        def do_loss(self, learn): learn.loss = 2. - learn.batch / 8
+        def do_backward(self, learn): pass
+        def do_step(self, learn): pass
+    learn = learner([Numbers(), recorder := Recorder()], bs=8)
+    assert lr_find(learn, steps=5).losses == [2., 1.875, 1.75, 1.625, 1.5]
+    learn.fit(1)
+    assert torch.stack(recorder.losses).tolist() == [2., 1.875, 1.75, 1.625, 1.5]
+
 
 def test_the_finder_puts_everything_back():
     learn = learner([MetricsCallback(), recorder := Recorder()], opt_func=lambda params, lr: SGD(params, lr, .9), layers=[nn.Dropout(.5)])

@@ -50,13 +50,6 @@ def script(*args, **kw):
 
 # ---- the file itself
 
-def test_it_is_one_file_its_lines_have_at_most_120_letters_and_its_functions_at_most_25_lines():
-    text = SCRIPT.read_text('utf-8')
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert len(text.splitlines()) <= 950 and max(map(len, text.splitlines())) <= 120
-    assert [f.name for f in functions if f.end_lineno - f.lineno >= 25] == []
-
-
 def test_it_is_written_in_python_3_11_and_imports_nothing_but_the_standard_library():
     nodes = [*ast.walk(ast.parse(SCRIPT.read_text('utf-8'), feature_version=(3, 11)))]
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

@@ -1,7 +1,7 @@
 "Mistakes in lesson 05a that its tests must catch: what was written, what a learner might write, and the thought behind it."
 MUTANTS = [
-    ("self.losses.append(learn.loss.detach().reshape(()))", "self.losses.append(learn.loss.reshape(()))", 'the graph of every batch is kept'),
-    ("self.losses.append(learn.loss.detach().reshape(()))", "self.losses.append(learn.loss.detach())", 'a loss of shape (1,) is not thought of'),
+    ("self.losses.append(one_number('the loss', learn.loss))", "self.losses.append(torch.as_tensor(learn.loss).reshape(()))", 'the graph of every batch is kept'),
+    ("self.losses.append(one_number('the loss', learn.loss))", "self.losses.append(torch.as_tensor(learn.loss).detach())", 'a loss of shape (1,) is not thought of'),
     ("    def after_step(self, learn):\n        self.losses", "    def after_batch(self, learn):\n        self.losses", 'validation batches are recorded too'),
     ("learn.opt.param_groups[0]['lr']", "learn.lr", 'the rate never changes'),
     ("return {'losses': losses, 'lrs': self.lrs}", "return {'losses': losses, 'lrs': []}", 'the rates are not part of the state'),
@@ -67,4 +67,5 @@ MUTANTS = [
     ("        if learn.whole and self.best_weights: learn", "        if self.best_weights: learn", 'after Ctrl-C the best weights replace what was learned'),
     ("order, fits_only = 95, True", "order, fits_only = -5, True", 'judged before the figures of the epoch are there'),
     ("value < best - self.min_delta", "value <= best - self.min_delta", 'as good as before is an improvement'),
+    ("self.losses.append(one_number('the loss', learn.loss))", "self.losses.append(learn.loss.detach().reshape(()))", 'a loss is a tensor'),
 ]
