@@ -6,7 +6,8 @@
     python tests/mutants/systematic.py nb_02 --show         what would be tried
 
 An operator, a comparison or a constant is changed, a condition forced, a `not`, a statement, an argument or a decorator
-left out, a slice moved, nothing returned. Left alone: docstrings, annotations, and the words of what is raised or printed.
+left out, a slice moved, nothing returned. Left alone: docstrings, annotations, the words of what is raised, asserted or
+printed, and what is a matter of taste, the sizes and colours of pictures.
 Edits that change nothing anybody could observe stand in equivalent.py, each with the reason, and are not tried.
 Exit status: 0 all caught, 1 some survived, 2 the tests themselves are at fault, or equivalent.py.
 """
@@ -21,6 +22,7 @@ SWAPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mul
 TURNS = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}       # a second edit of the same place
 LEFT_OUT = ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.Raise, ast.Break, ast.Continue
 WORDS = {'annotation', 'returns'}
+TASTE = {'figsize', 'dpi', 'cmap', 'color', 'edge_color', 'node_size', 'fontsize', 'xmargin', 'ymargin', 'alpha'}
 
 
 def is_docstring(node): return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -33,12 +35,12 @@ def tells(node):
 def places(node, scope='', told=False):
     "Yields (parent, field, number in a list or None, child, whether it is words, scope) for all that may be edited."
     for field, value in ast.iter_fields(node):
-        if field in WORDS: continue
+        if field in WORDS or isinstance(node, ast.keyword) and node.arg in TASTE: continue
         for number, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.AST) or is_docstring(child): continue
             inner = f'{scope}.{child.name}'.lstrip('.') if isinstance(child, (ast.FunctionDef, ast.ClassDef)) else scope
-            yield node, field, number, child, told, inner
-            yield from places(child, inner, told or tells(child))
+            yield node, field, number, child, told or field == 'msg', inner
+            yield from places(child, inner, told or field == 'msg' or tells(child))
 
 
 def other_constants(value, told):
@@ -52,7 +54,8 @@ def other_constants(value, told):
 def shorter_calls(call):
     "The call without its last argument of several, and without each of those given by name."
     if len(call.args) > 1: yield ast.Call(call.func, call.args[:-1], call.keywords)
-    for given in call.keywords: yield ast.Call(call.func, call.args, [other for other in call.keywords if other is not given])
+    for given in call.keywords:
+        if given.arg not in TASTE: yield ast.Call(call.func, call.args, [other for other in call.keywords if other is not given])
 
 
 def moved(part):
