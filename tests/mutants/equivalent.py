@@ -4,5 +4,4 @@ Both lines stand as systematic.py prints them. What only changes the words of a 
 done for the same result belongs here; what no test has looked at yet does not."""
 EQUIVALENT = [
     ("nb_02a", "q = q * r.diagonal().sign()", "q = q / r.diagonal().sign()", "a sign is 1 or -1; a random matrix has no 0 there"),
-    ("nb_05a", "order = 20", "order = 21", "between the orders of the others as before"),
 ]

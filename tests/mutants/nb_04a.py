@@ -42,7 +42,7 @@ MUTANTS = [
     ("        try: method(self)\n        except Exception as e: raise self.placed(e, method, name)", "        try: method(self)\n        except Exception as e: pass", 'errors in callbacks are swallowed'),
     ("        try: method(self)\n        except Exception as e: raise self.placed(e, method, name)", "        method(self)", 'the loop knows which callback it was'),
     ("        self.event = event\n", "", 'the last event is that of the epoch'),
-    ("            self.event = before\n", "", 'an opening event is no event'),
+    ("                self.event = before\n", "", 'an opening event is no event'),
     # what is opened is closed
     ("self.calls[after][:given]", "self.calls[after]", 'a closing event for those who were never opened'),
     ("self.calls[after][:given]", "self.calls[after][:given - 1]", 'whoever failed in the opening needs no closing'),

@@ -33,7 +33,7 @@ MUTANTS = [
     ("            os.fsync(f.fileno())\n        os.replace(part, path)\n", "        os.replace(part, path)\n", 'what is written is on the disk'),
     ("            os.fsync(f.fileno())\n        os.replace(part, path)\n", "        os.replace(part, path)\n        with open(path, 'rb') as f: os.fsync(f.fileno())\n", 'the file has its name before its content is on the disk'),
     ("    os.replace(part, path)\n", "    path.write_bytes(data)\n", 'copied and not renamed'),
-    ("        f.flush()\n", "", 'what python holds back is on the disk too'),
+    ("            f.flush()\n", "", 'what python holds back is on the disk too'),
     ("        os.fsync(entry)\n", "", 'the name is on the disk when the content is'),
     ("        os.close(entry)\n", "        pass\n", 'a folder closes itself'),
     ("if hashlib.sha256(data).hexdigest()[:16] != Path(path).stem.rsplit('-', 1)[-1]:", "if not data:", 'a disk never changes a byte'),
