@@ -22,7 +22,7 @@ def test_images_are_drawn_from_rows_or_squares_with_their_titles(monkeypatch):
         show_images(x, titles=range(5), cols=3)
         axes = plt.gcf().axes
         assert len(axes) == 6 and [ax.get_title() for ax in axes] == [*'01234', '']
-        assert [image.get_array().shape for ax in axes for image in ax.images] == [(4, 4)] * 5
+        assert [image.get_array().shape for ax in axes for image in ax.images] == [(4, 4)] * 5 and not any(ax.axison for ax in axes)
         plt.close()
 
 
@@ -40,6 +40,8 @@ def test_near_takes_its_tolerance_from_the_second_argument_and_from_the_caller()
 
 def test_test_near_passes_its_tolerances_on_and_shows_both_sides():
     test_near(1., 1.4, rtol=0, atol=.5)
+    for far in (1.5e-5, 1.0015):
+        with pytest.raises(AssertionError): test_near(far, float(round(far)))
     with pytest.raises(AssertionError, match='near:\n  got  .*1.*\n  want .*2'): test_near(tensor([1.]), tensor([2.]))
 
 
@@ -258,6 +260,21 @@ def test_when_all_fail_every_reason_is_told_and_nothing_is_left_behind(url, tmp_
     with pytest.raises(OSError, match=f'no mirror gave file.bin with SHA-256 {SHA[:8]}') as e: download([url(how)], SHA, timeout=.3)
     assert str(e.value).count(reason) >= 2 and Server.asked == [how, how]
     assert os.listdir(tmp_path/'cache') == []
+
+
+def test_between_the_rounds_there_is_a_pause_of_a_second(url, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(nb_01.time, 'sleep', pauses.append)
+    with pytest.raises(OSError) as e: download([url('404'), url('503')], SHA, rounds=3)
+    assert pauses == [1, 1] and Server.asked == ['404', '503'] * 3
+    assert [line.split()[0] for line in str(e.value).splitlines()[1:]] == [url('404') + ':', url('503') + ':'] * 3
+
+
+def test_a_mirror_is_given_half_a_minute_of_silence(monkeypatch):
+    class Asked(Exception): pass
+    def asked(**kw): raise Asked(kw['timeout'])
+    monkeypatch.setattr('pooch.HTTPDownloader', asked)
+    with pytest.raises(Asked, match='^30$'): download(['http://x/file.bin'], SHA)
 
 
 def test_a_file_in_the_cache_is_not_asked_for_again(url):

@@ -26,6 +26,7 @@ def test_near_zero_takes_a_plain_number_and_another_tolerance():
 
 
 def test_near_zero_is_nearer_than_the_tolerance():
+    with pytest.raises(AssertionError): test_near_zero(.0015)
     with pytest.raises(AssertionError): test_near_zero(tensor([0., -.5]), tol=.5)
 
 

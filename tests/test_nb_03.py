@@ -613,6 +613,8 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     x = {box[0]: text.get_position()[0] for box, text in zip(boxes, ax.texts) if box[0] != 'leaf'}
     assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
     assert len(ax.patches) == 7                                                # an arrow for each link
+    colours = {text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] in ('leaf', 'w')}
+    assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] not in ('leaf', 'w'))
 
 
 def test_the_drawing_changes_nothing_and_is_refused_after_the_way_back():
@@ -629,6 +631,15 @@ def test_item_and_detach_give_the_number_and_the_plain_tensor():
     v = Var([2.], True)
     out = v * 3
     assert out.item() == 6. and torch.is_tensor(out.detach()) and out.detach().tolist() == [6.] and v.detach() is v.data
+
+
+OPERATIONS = {'add': lambda a: a + a, 'sub': lambda a: a - a, 'mul': lambda a: a * a, 'div': lambda a: a / a, 'pow': lambda a: a**2, 'neg': lambda a: -a, 'log': Var.log,
+              'exp': Var.exp, 'tanh': Var.tanh, 'relu': Var.relu, 'sum': Var.sum, 'max': Var.max, 'matmul': lambda a: a @ a, 't': Var.t, 'transpose': lambda a: a.transpose(0, 1),
+              'reshape': lambda a: a.reshape(4), 'index': lambda a: a[0]}
+
+
+@pytest.mark.parametrize('op', OPERATIONS)
+def test_a_node_is_called_after_the_operation_that_made_it(op): assert OPERATIONS[op](Var(torch.eye(2), True)).op == op
 
 
 def test_a_var_shows_its_data_and_its_operation():

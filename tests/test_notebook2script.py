@@ -250,6 +250,12 @@ def test_every_other_byte_of_a_cell_stays_as_it_is(shop):
     assert code(shop.module()) == [source]
 
 
+@pytest.mark.parametrize('kind', ['markdown', 'raw'])
+def test_a_text_that_is_no_code_has_no_near_misses(shop, kind):
+    shop('01_a.ipynb', '#export\nz = 0', (kind, '#exprot\nand more'))
+    assert export().problems == []
+
+
 NEAR = [('#exprot\na = 1', 1, 'meant to be #export'), ('#exports x\na = 1', 1, 'meant to be'), ('#export nb_foo\na = 1', 1, 'meant to be'), ('#xport', 1, 'meant to be'),
         ('# exort\na = 1', 1, 'meant to be'), ('#|exporrt', 1, 'meant to be'), ('#| export core\na = 1', 1, 'meant to be'), ('a = 1\n#export', 2, 'above the first line of code'),
         ('a = 1\n# export\nb = 2', 2, 'above the first line of code'), ('%%time\n#export\na = 1', 2, '%%time cannot be exported'), ('#export\n#export\na = 1', 2, 'second directive'),
@@ -468,7 +474,7 @@ def test_a_literal_all_decides_what_a_star_import_gives(shop):
 
 def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(shop, monkeypatch):
     files = {'__init__': 'from .core import *\nfrom .sub.deep import *', 'core': 'a = 1', 'other': 'c = 1\nfrom . import *',
-             'sub/__init__': '', 'sub/deep': 'from ..other import *\nb = 1',
+             'sub/__init__': '', 'sub/deep': 'from ..other import *\nb = 1', 'sub/low/__init__': 'from .here import *\nfrom ..deep import *', 'sub/low/here': 'g = 1',
              'odd': 'import os\n__all__ = os.listdir()', 'writes': 'globals().update(f=1)', 'listed': 'from .core import __all__\nd = 1', 'nospace/only/here': 'e = 1'}
     for name, text in files.items():
         (shop.root/'lib'/'pack'/name).parent.mkdir(parents=True, exist_ok=True)
@@ -476,6 +482,7 @@ def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(s
     monkeypatch.syspath_prepend(str(shop.root/'lib'))
     assert names(shop, '#export\nfrom pack.core import *\na, zzz') == ['`zzz` is set nowhere']
     assert names(shop, '#export\nfrom pack import *\na, b, c, core.a, sub, zzz') == ['`zzz` is set nowhere']
+    assert names(shop, '#export\nfrom pack.sub.low import *\nb, c, g, zzz') == ['`zzz` is set nowhere']
     for computed in ('odd', 'listed'): assert names(shop, f'#export\nfrom pack.{computed} import *\nzzz') == ['`zzz` is set nowhere']
     for dark in ('writes', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{dark} import *\nzzz') == []
     assert names(shop, '#export\nfrom pack.nospace.only.here import *\ne') == [] and 'pack' not in sys.modules
@@ -569,7 +576,8 @@ def test_a_name_that_may_well_be_set_by_then_raises_no_alarm(shop, code): assert
 
 
 def test_all_that_lists_what_is_missing_is_told(shop):
-    assert names(shop, '#export\na = 1\n__all__ = ["a",\n  "b"]') == ['`__all__` lists `b`, which is set nowhere'] and 'cell 1, line 4:' in export().problems[0]
+    assert names(shop, '#export\na = 1\n__all__ = ["a",\n  "b"]\nc = 1') == ['`__all__` lists `b`, which is set nowhere'] and 'cell 1, line 4:' in export().problems[0]
+    assert names(shop, 'assert (b := 1)', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, 'b = 1', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, '#export\nfrom os.path import *\n__all__ = ["join"] + dir()\n__all__ += ["c"]\nc = 1') == []
 
