@@ -42,6 +42,14 @@ def test_gradients_are_cleared_after_each_step_and_none_are_made_in_validation()
     assert seen == [(True, True, True, True)] * 6 + [(False, False, False, True)] * 2 and torch.is_grad_enabled()
 
 
+def test_outside_of_validation_gradients_are_as_they_were():
+    seen = []
+    def look(learn): seen.append(torch.is_grad_enabled())
+    loop([Diary(before_validate=look, after_validate=look, after_epoch=look, after_fit=look)], bs=40).fit(1)
+    with torch.no_grad(): loop([Diary(after_epoch=look, after_loss=look)], bs=40).fit(1) and look(None)
+    assert seen == [False, False, True, True, True, False, False, False]
+
+
 def test_weights_change_between_after_backward_and_after_step():
     seen = []
     def look(learn): seen.append(weights(learn))
@@ -551,6 +559,22 @@ def test_a_press_that_nobody_answered_is_no_matter_of_the_next_fit(handler):
     for _ in range(2): assert outcome(lambda: learn.fit(0)) is SystemExit
     learn.cbs = []
     assert not learn.fit(1).interrupted
+
+
+def test_a_press_at_the_very_end_waits_for_what_must_be_finished_and_is_not_lost(handler):
+    def finish(): press(None), lines.append('finished')
+    lines = []
+    with pytest.raises(KeyboardInterrupt): Patient().outermost(lambda: None, finish)
+    assert lines == ['finished'] and signal.getsignal(signal.SIGINT) is handler
+
+
+def test_work_within_a_closing_event_leaves_it_one(handler):
+    def second_set(learn):
+        learn.half(learn.dls.valid, False, learn.check_batch, 'before_validate', 'after_validate')
+        press(learn)
+        lines.append('went on')
+    lines = []
+    assert loop([Diary(after_epoch=second_set)]).fit(1).interrupted and lines == ['went on']
 
 
 def test_what_lies_within_an_outermost_cancellation_is_an_error():
