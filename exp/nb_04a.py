@@ -173,10 +173,10 @@ class Patient(Bracket):
 
 # ---
 # Steps
-# %% nbs/04a_callbacks.ipynb bc04c5f5
+# %% nbs/04a_callbacks.ipynb 9084ba51
 class Steps(Patient):
-    """What one batch does, in steps that a callback or a subclass can replace. `items`, a batch as the loader gave it, is a tuple
-    of inputs and last the targets; or a tensor or a dict, which is both."""
+    """What one batch does, in steps. `items`, a batch as the loader gave it, is a tuple of inputs and last the targets; or a tensor
+    or a dict, which is both."""
     def do_split(self):
         items = self.items if isinstance(self.items, (tuple, list)) else [self.items]
         *xb, self.yb = items if len(items) > 1 else [items[0], items[0]]
@@ -190,6 +190,11 @@ class Steps(Patient):
         self.opt.step()
         self.opt.zero_grad()
 
+# ---
+# Batches
+# %% nbs/04a_callbacks.ipynb f7bb278a
+class Batches(Steps):
+    "Each step of a batch, done by whoever has taken it over, and then its event; what asking, checking and training consist of."
     def activate(self, cbs):
         super().activate(cbs)
         self.do = {step: self.owner(step) for step in STEPS}
@@ -216,10 +221,27 @@ class Steps(Patient):
         self.step('do_step', 'after_step')
 
 # ---
+# Halves
+# %% nbs/04a_callbacks.ipynb fb77372e
+class Halves(Batches):
+    "The training half and the validation half of an epoch, and their batches: work within two events, each of them."
+    def half(self, dl, training, work, before, after):
+        self.dl, self.training, self.batch = dl, training, 0
+        self.model.train(training)
+        with torch.set_grad_enabled(training): self.within(before, lambda: self.all_batches(work), after)
+
+    def all_batches(self, work):
+        self.items = None
+        for self.batch, self.items in enumerate(self.dl):
+            self.run(self.do['do_split'], 'do_split')
+            self.within('before_batch', work, 'after_batch', CancelBatch)
+        if self.items is None: raise ValueError('the loader gave no batch: it is empty, or was read to its end before')
+
+# ---
 # Loop
-# %% nbs/04a_callbacks.ipynb 204717ee
-class Loop(Steps):
-    "Epochs, their two halves, and the batches of each: all of it work within two events."
+# %% nbs/04a_callbacks.ipynb 84933c4e
+class Loop(Halves):
+    "A fit of epochs, each of two halves: all of it work within two events."
     kept, fitting = 'what was learned is kept', set()              # the loops that are in the middle of a fit
     def __init__(self, model, dls, loss_func, opt, cbs=()):
         self.model, self.dls, self.loss_func, self.opt, self.cbs, self.history = model, dls, loss_func, opt, list(cbs), []
@@ -256,17 +278,5 @@ class Loop(Steps):
         self.opt.zero_grad()                                     # what a fit that was broken off has left
         self.half(self.dls.train, True, self.train_batch, 'before_train', 'after_train')
         self.half(self.dls.valid, False, self.check_batch, 'before_validate', 'after_validate')
-
-    def half(self, dl, training, work, before, after):
-        self.dl, self.training, self.batch = dl, training, 0
-        self.model.train(training)
-        with torch.set_grad_enabled(training): self.within(before, lambda: self.all_batches(work), after)
-
-    def all_batches(self, work):
-        self.items = None
-        for self.batch, self.items in enumerate(self.dl):
-            self.run(self.do['do_split'], 'do_split')
-            self.within('before_batch', work, 'after_batch', CancelBatch)
-        if self.items is None: raise ValueError('the loader gave no batch: it is empty, or was read to its end before')
 
 # ---
