@@ -88,9 +88,20 @@ def one_number(name, value):
     return number.reshape(()) if number.ndim else number
 
 # ---
+# Means
+# %% nbs/05_learner.ipynb 5823bf8f
+class Means(Callback):
+    "Means over the examples of all batches since the last `reset`."
+    def __init__(self): self.reset()
+    def reset(self): self.values = {}
+    def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
+    def row(self): return {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
+    def mean(self, values, counts): return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
+
+# ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 4b5a291e
-class MetricsCallback(Callback):
+# %% nbs/05_learner.ipynb 323ab85e
+class MetricsCallback(Means):
     """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set, each one number:
     functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset). ValueError for a name of ours."""
     order, fits_only = 0, True
@@ -99,13 +110,11 @@ class MetricsCallback(Callback):
         if taken: raise ValueError(f'MetricsCallback: the name {taken.pop()} is taken')
         self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
         self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
+        self.before_epoch()
+
+    def before_epoch(self, learn=None):
         self.reset()
-
-    def reset(self):
-        self.values = {}
         for metric in self.objects.values(): metric.reset()
-
-    def before_epoch(self, learn): self.reset()
 
     def after_loss(self, learn):
         count = examples(learn.yb, learn.xb)
@@ -114,22 +123,17 @@ class MetricsCallback(Callback):
         for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
         for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
 
-    def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
+    def row(self):
+        "The means, and what the objects say; floats."
+        row = super().row()
+        objects = self.objects if 'valid_loss' in row else {}
+        return {**row, **{name: one_number(name, metric.compute()).item() for name, metric in objects.items()}}
 
     def after_epoch(self, learn):
         if not learn.whole or not (row := self.row()): return
         last = learn.history[-1] if len(learn.history) > learn.first_row else {}
         if last.get('epoch') == learn.epoch + 1: last.update(row)          # another MetricsCallback was here
         else: learn.history.append({'epoch': learn.epoch + 1, **row})
-
-    def row(self):
-        "The means over the examples of all batches since the last `reset`, and what the objects say; floats."
-        row = {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
-        objects = self.objects if 'valid_loss' in row else {}
-        return {**row, **{name: one_number(name, metric.compute()).item() for name, metric in objects.items()}}
-
-    def mean(self, values, counts):
-        return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
 
 # ---
 # GradientClip
@@ -267,7 +271,6 @@ class StopOnNaN(Callback):
     def __init__(self, every=50):
         check_count('StopOnNaN: every', every)
         self.every = every
-
     def before_fit(self, learn): self.keep(learn)
 
     def after_loss(self, learn):

@@ -52,6 +52,28 @@ class Recorder(Callback):
         return draw(ax, range(1, len(self.lrs) + 1), self.lrs, 'learning rate', **kwargs)
 
 # ---
+# TableCallback
+# %% nbs/05a_watching.ipynb 94a2fc65
+class TableCallback(Callback):
+    "A line for each epoch: what MetricsCallback has put into `learn.history`, under the names where they are new; `quiet` shows nothing."
+    order, fits_only = 20, True
+    def __init__(self, quiet=False): self.quiet = quiet
+
+    def before_fit(self, learn): self.names, self.shown = None, len(learn.history)
+
+    def after_epoch(self, learn):
+        if not self.quiet and learn.whole and len(learn.history) > self.shown: self.show(learn.history)
+
+    def show(self, history):
+        "The last row of `history`."
+        row, names, self.shown = history[-1], [*history[-1]], len(history)
+        if names != self.names: self.write(names)
+        self.names = names
+        self.write([f'{x:.4f}' if isinstance(x, float) else str(x) for x in row.values()])
+
+    def write(self, words): print(' '.join(f'{word:>12}' for word in words))
+
+# ---
 # label_epochs
 # %% nbs/05a_watching.ipynb d12c679e
 def label_epochs(bars):
@@ -65,17 +87,16 @@ def label_epochs(bars):
 
 # ---
 # ProgressCallback
-# %% nbs/05a_watching.ipynb e7d1ea22
-class ProgressCallback(Callback):
+# %% nbs/05a_watching.ipynb e1d5420f
+class ProgressCallback(TableCallback):
     """In Jupyter a bar, a table that grows by a row per epoch, and with `plot` the losses; elsewhere a line per epoch.
     It shows what MetricsCallback has put into `learn.history`; `quiet` shows nothing."""
-    order, fits_only = 20, True
     def __init__(self, plot=True, quiet=False): self.plot, self.quiet, self.bars = plot, quiet, None
 
     def before_fit(self, learn):
         from fastprogress.fastprogress import IN_NOTEBOOK, master_bar
-        self.names = self.bars = self.bar = None
-        self.shown = len(learn.history)
+        super().before_fit(learn)
+        self.bars = self.bar = None
         if IN_NOTEBOOK and not self.quiet and learn.epochs:
             self.bars = master_bar(range(learn.epochs))
             for done in {0, learn.epoch}: self.bars.update(done)
@@ -93,23 +114,19 @@ class ProgressCallback(Callback):
         if self.bar is not None: self.bar.update(learn.batch + 1)
 
     def after_epoch(self, learn):
-        if self.quiet or not learn.whole: return
-        if len(learn.history) > self.shown: self.show(learn.history)
-        if self.bars is not None: self.bars.update(learn.epoch + 1)
+        super().after_epoch(learn)
+        if self.bars is not None and learn.whole: self.bars.update(learn.epoch + 1)
 
     def show(self, history):
-        "The last row of `history`, under the names where they are new, and the curves."
-        row, names, self.shown = history[-1], [*history[-1]], len(history)
-        if names != self.names: self.write(names)
-        self.names = names
-        self.write([f'{x:.4f}' if isinstance(x, float) else str(x) for x in row.values()])
+        "The last row of `history`, and the curves."
+        super().show(history)
         if self.bars is None or not self.plot: return
         curves = [[r[name] for r in history if name in r] for name in ('train_loss', 'valid_loss')]
         self.bars.update_graph([[range(1, len(curve) + 1), curve] for curve in curves], figsize=(5, 3))
         label_epochs(self.bars)
 
     def write(self, words):
-        if self.bars is None: print(' '.join(f'{word:>12}' for word in words))
+        if self.bars is None: super().write(words)
         else: self.bars.write(words, table=True)
 
     def after_fit(self, learn):

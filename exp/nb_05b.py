@@ -3,26 +3,23 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb feb6ee87
+# %% nbs/05b_checkpoints.ipynb 28bdcced
 import contextlib, copy, functools, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
 from exp.nb_04a import Callback
-from exp.nb_05 import batches_in, check_count, weights_are_finite
+from exp.nb_05 import batches_in, check_count, contents, refill, weights_are_finite
 from exp.nb_05a import EarlyStopping, check_mode
 
 # ---
 # plain
-# %% nbs/05b_checkpoints.ipynb 8a48005b
+# %% nbs/05b_checkpoints.ipynb 5eb7f267
 def plain(x):
     "A copy of `x` with Python's numbers and lists for numpy's numbers and arrays, in lists, tuples and dicts too."
     if isinstance(x, (np.generic, np.ndarray)): return x.tolist()
-    if isinstance(x, dict):
-        new = copy.copy(x)                        # an OrderedDict, say, with the attributes that it has
-        new.update({name: plain(part) for name, part in x.items()})
-        return new
-    return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
+    parts = contents(x)
+    return x if parts is None else refill(x, {name: plain(part) for name, part in parts.items()})
 
 # ---
 # random_state
@@ -126,11 +123,10 @@ def fit_objects(learn, cbs):
 
 # ---
 # fit_state
-# %% nbs/05b_checkpoints.ipynb e5757eb1
+# %% nbs/05b_checkpoints.ipynb 919ca603
 def fit_state(learn, cbs):
     "The state of all `fit_objects` and of the global random generators, as tensors and plain data."
-    kinds = fit_objects(learn, cbs)
-    states = {kind: {name: get_state(thing) for name, thing in things.items()} for kind, things in kinds.items()}
+    states = {kind: {name: get_state(thing) for name, thing in things.items()} for kind, things in fit_objects(learn, cbs).items()}
     return plain({**states, 'random': random_state()})
 
 # ---
@@ -221,18 +217,12 @@ class FolderLock:
         self.held.discard(self.key)
 
 # ---
-# Checkpoint
-# %% nbs/05b_checkpoints.ipynb 33d33085
-class Checkpoint(Callback):
-    """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
-    the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
-    `monitor` and `mode` ('min' or 'max'). Raises ValueError, and changes nothing, for a fit that is not the same as the saved
-    one, a folder that another fit uses, or with `resume=False` one that has files."""
-    order, fits_only, lock = math.inf, True, None
-    def __init__(self, folder, keep=2, monitor='valid_loss', mode='min', resume=True):
-        check_count('Checkpoint: keep', keep)
-        self.folder, self.keep, self.monitor, self.resume = Path(folder).expanduser(), keep, monitor, resume
-        self.sign = check_mode('Checkpoint', mode)
+# CheckpointFiles
+# %% nbs/05b_checkpoints.ipynb 9c319cae
+class CheckpointFiles(Callback):
+    "The files of a fit in `folder`; the best is that of the epoch whose `monitor` is best by `mode`, 'min' or 'max'."
+    def __init__(self, folder, monitor, mode):
+        self.folder, self.monitor, self.sign = Path(folder).expanduser(), monitor, check_mode('Checkpoint', mode)
 
     def files(self):
         "The checkpoints, oldest first."
@@ -245,6 +235,31 @@ class Checkpoint(Callback):
             except ValueError as e: print(f'{e}; put aside as {path.replace(path.with_suffix(".damaged")).name}')
         return None, None
 
+    def best_epoch(self, rows):
+        rows = [row for row in rows if math.isfinite(row.get(self.monitor, math.nan))]
+        return min(rows, key=lambda row: self.sign * row[self.monitor])['epoch'] if rows else None
+
+    def best(self):
+        "The path of the best file of this fit. Raises FileNotFoundError when there is none."
+        _, state = self.newest()
+        epoch = state and self.best_epoch(state['history'][state['first_row']:])
+        best = [path for path in self.files() if int(path.name.split('-')[1]) == epoch]
+        if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
+        return best[0]
+
+# ---
+# Checkpoint
+# %% nbs/05b_checkpoints.ipynb 647855b6
+class Checkpoint(CheckpointFiles):
+    """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
+    the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
+    `monitor` and `mode` ('min' or 'max'). Raises ValueError, and changes nothing, for a fit that is not the same as the saved
+    one, a folder that another fit uses, or with `resume=False` one that has files."""
+    order, fits_only, lock = math.inf, True, None
+    def __init__(self, folder, keep=2, monitor='valid_loss', mode='min', resume=True):
+        super().__init__(folder, monitor, mode)
+        check_count('Checkpoint: keep', keep)
+        self.keep, self.resume = keep, resume
     def setup(self, learn):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = FolderLock(self.folder)
@@ -279,17 +294,5 @@ class Checkpoint(Callback):
         best = self.best_epoch(learn.history[learn.first_row:])
         for path in self.files()[:-self.keep]:
             if int(path.name.split('-')[1]) != best: path.unlink()
-
-    def best_epoch(self, rows):
-        rows = [row for row in rows if math.isfinite(row.get(self.monitor, math.nan))]
-        return min(rows, key=lambda row: self.sign * row[self.monitor])['epoch'] if rows else None
-
-    def best(self):
-        "The path of the best file of this fit. Raises FileNotFoundError when there is none."
-        _, state = self.newest()
-        epoch = state and self.best_epoch(state['history'][state['first_row']:])
-        best = [path for path in self.files() if int(path.name.split('-')[1]) == epoch]
-        if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
-        return best[0]
 
 # ---

@@ -138,14 +138,13 @@ class OneCycle(ParamScheduler):
         super().setup(learn)
 
 # ---
-# LRFinder
-# %% nbs/06_schedules.ipynb c7b430db
-class LRFinder(Callback):
+# RateSearch
+# %% nbs/06_schedules.ipynb 322899be
+class RateSearch(Callback):
     """Raises the rate from `start` to `end` in `steps` training batches and keeps `lrs` and `losses`; it ends before when a loss
     is NaN or infinite, or lies above the least so far by three times the first."""
-    interrupted = False
     def __init__(self, start=1e-5, end=10., steps=100):
-        check_count('LRFinder: steps', steps)
+        check_count(f'{type(self).__name__}: steps', steps)
         self.sched, self.steps, self.lrs, self.losses = sched_exp(start, end), steps, [], []
 
     def before_batch(self, learn):
@@ -160,6 +159,12 @@ class LRFinder(Callback):
         bound = min(self.losses) + 3 * abs(self.losses[0])
         if len(self.losses) >= self.steps or not self.losses[-1] <= bound: raise CancelFit()
 
+# ---
+# LRFinder
+# %% nbs/06_schedules.ipynb 0bb740a4
+class LRFinder(RateSearch):
+    "A search for a learning rate, with what can be read from it: `smooth` losses, a `suggestion`, a `plot`."
+    interrupted = False
     def smooth(self, weight=.8):
         "The losses as a running mean, without the bias of its start."
         mean, out = 0., []

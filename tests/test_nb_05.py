@@ -335,6 +335,8 @@ def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_
     assert examples(boxes) == examples((boxes, torch.zeros(3))) == examples(tensor(1.), ['a cat', 'a dog']) == 2
     pairs = join([Pair('a', tensor([1.])), Pair('b', tensor([2.]))])
     assert pairs.x == ['a', 'b'] and pairs.y.tolist() == [1., 2.]
+    assert join([Pair('a', 'b'), Pair('c', 'd')]) == Pair(['a', 'c'], ['b', 'd'])
+    assert join([(('a', 'b'), ('c', 'd')), (('e',), ('f',))]) == (['a', 'b', 'e'], ['c', 'd', 'f'])
 
 
 class Task(nn.Module):

@@ -20,6 +20,10 @@ def test_every_training_batch_is_recorded_with_its_loss_and_rate_and_no_other():
 def test_recorded_losses_hold_no_graph_and_have_no_axes():
     learner([recorder := Recorder()], loss_func=lambda pred, yb: F.cross_entropy(pred, yb)[None]).fit(1)
     assert not any(loss.requires_grad or loss.ndim for loss in recorder.losses) and recorder.plot_loss().lines
+    learn = learner()
+    learn.loss = .25
+    recorder.after_step(learn)
+    assert torch.is_tensor(recorder.losses[-1]) and recorder.losses[-1].item() == .25
 
 
 def test_a_rate_changed_on_the_way_is_recorded_from_then_on():

@@ -20,9 +20,9 @@ MUTANTS = [
     # metrics
     ("        if taken: raise ValueError", "        if False: raise ValueError", 'a metric may overwrite the loss'),
     ("{'epoch', 'train_loss', 'valid_loss'} & {*metrics}", "{'train_loss', 'valid_loss'} & {*metrics}", 'a metric may be called epoch'),
-    ("        self.values = {}\n", "        self.values = getattr(self, 'values', {})\n", 'the means of all epochs run together'),
+    ("def reset(self): self.values = {}", "def reset(self): self.values = getattr(self, 'values', {})", 'the means of all epochs run together'),
     ("        for metric in self.objects.values(): metric.reset()\n", "", 'an object of torchmetrics starts anew by itself'),
-    ("    def before_epoch(self, learn): self.reset()\n", "    def before_fit(self, learn): self.reset()\n", 'a new fit, new means, and no more often'),
+    ("        self.reset()\n        for metric in self.objects", "        for metric in self.objects", 'a new fit, new means, and no more often'),
     ("'train_loss' if learn.training else 'valid_loss'", "'valid_loss'", 'training batches count for the validation'),
     ("        if learn.training: return\n        for name, metric", "        for name, metric", 'metrics of the training batches are mixed in'),
     ("metric.update(learn.pred, learn.yb)", "metric.update(learn.yb, learn.pred)", 'torchmetrics wants the target first'),

@@ -2,9 +2,8 @@
 MUTANTS = [
     # plain data and generators
     ("    if isinstance(x, (np.generic, np.ndarray)): return x.tolist()\n", "    if isinstance(x, np.ndarray): return x.tolist()\n", 'a number of numpy is a number'),
-    ("        new = copy.copy(x)  ", "        new = {}  ", 'a state dict has no attributes'),
-    ("        new = copy.copy(x)  ", "        new = x  ", 'plain data are made in place'),
-    ("if type(x) in (list, tuple) else x", "if type(x) is list else x", 'a tuple holds no numpy'),
+    ("    return x if parts is None else refill(x, {name: plain(part) for name, part in parts.items()})", "    return x if parts is None else {name: plain(part) for name, part in parts.items()}", 'everything becomes a dict'),
+    ("    parts = contents(x)\n", "    parts = contents(x) if not isinstance(x, tuple) else None\n", 'a tuple holds no numpy'),
     ("    random.setstate(state['python'])\n", "", 'nobody uses Python\'s generator'),
     ("    np.random.set_state(state['numpy'])\n", "", 'nobody uses numpy\'s generator'),
     ("    np.random.set_state(state['numpy'])\n", "    np.random.set_state({**state['numpy'], 'has_gauss': 0})\n", 'the number in hand is forgotten'),
@@ -67,7 +66,7 @@ MUTANTS = [
     ("    order, fits_only, lock = math.inf, True, None\n", "    order, fits_only, lock = 90, True, None\n", 'callbacks of order over 90 are saved an epoch late'),
     ("        check_count('Checkpoint: keep', keep)\n", "", 'no file is kept'),
     ("Path(folder).expanduser()", "Path(folder)", 'a folder called ~'),
-    ("        self.sign = check_mode('Checkpoint', mode)\n", "        check_mode('Checkpoint', mode); self.sign = 1\n", 'the smallest accuracy is the best'),
+    ("monitor, check_mode('Checkpoint', mode)", "monitor, abs(check_mode('Checkpoint', mode))", 'the smallest accuracy is the best'),
     ("reversed(self.files())", "self.files()", 'resumed from the oldest file'),
     ("            except ValueError as e: print", "            except ZeroDivisionError as e: print", 'no file is ever damaged'),
     ("{path.replace(path.with_suffix(\".damaged\")).name}", "{path.name}", 'a damaged file counts among the last ones'),

@@ -51,7 +51,7 @@ MUTANTS = [
     ("max(0., (self.up * steps - 1)", "(0. + (self.up * steps - 1)", 'a fit has many steps'),
     ("self.top if isinstance(self.top, (list, tuple)) else [self.top] * len(learn.opt.param_groups)", "[self.top] * len(learn.opt.param_groups)", 'one top for all groups'),
     # the finder
-    ("        check_count('LRFinder: steps', steps)\n", "", 'a search of no steps'),
+    ("        check_count(f'{type(self).__name__}: steps', steps)\n", "", 'a search of no steps'),
     ("for group in learn.opt.param_groups: group['lr'] = self.lr", "learn.lr = self.lr", 'the optimiser looks at the learner'),
     ("for group in learn.opt.param_groups: group['lr'] = self.lr", "learn.opt.param_groups[0]['lr'] = self.lr", 'the other groups keep their rate'),
     ("self.lr = self.sched(len(self.lrs) / max(1, self.steps - 1))", "self.lr = self.sched(learn.batch / max(1, self.steps - 1))", 'the rate starts again in every epoch'),
