@@ -403,6 +403,43 @@ def test_loaders_of_another_order_or_length_are_those_of_another_fit(tmp_path):
     with pytest.raises(FitError, match='sampler of dls.train: RandomSampler here, SequentialSampler there'): fit(shuffle=True)
 
 
+def test_the_order_of_our_own_loader_must_be_the_same(tmp_path):
+    def fit(**kw):
+        learn = learner([Checkpoint(tmp_path)])
+        learn.dls = learn.dls._replace(train=BatchLoader(data(), 16, seed=0, **kw))
+        return learn.fit(2)
+    fit(shuffle=False)
+    with pytest.raises(FitError, match='shuffle of dls.train: True here, False there'): fit(shuffle=True)
+    with pytest.raises(FitError, match='drop_last of dls.train: True here, False there'): fit(shuffle=False, drop_last=True)
+
+
+def test_parameters_of_a_loss_are_known_by_their_shape_and_states_without_a_shape_are_taken(tmp_path):
+    class Remembers(nn.Module):
+        def get_extra_state(self): return {'a': 1}
+        def set_extra_state(self, state): pass
+        def forward(self, x): return x
+    def fit(*shape):
+        extra = nn.Parameter(torch.zeros(shape))
+        return learner([Checkpoint(tmp_path)], layers=[Remembers()], opt_func=lambda params, lr: SGD([*params, extra], lr)).fit(2)
+    assert fit(3).epoch == fit(3).epoch == 2
+    with pytest.raises(FitError, match=r'parameters of group 0: .*\(4,\)\] here, .*\(3,\)\] there'): fit(4)
+
+
+def test_of_many_differences_five_are_told(tmp_path):
+    learner([Checkpoint(tmp_path)]).fit(1)
+    with pytest.raises(FitError, match='this is not the fit of') as e: learner([Checkpoint(tmp_path)], layers=[nn.ReLU()] * 3, lr=.5, bs=8).fit(1)
+    assert str(e.value).count(' there') == 5
+
+
+def test_a_file_that_is_being_written_has_a_name_that_the_next_fit_removes(tmp_path, monkeypatch):
+    names, replace = [], os.replace
+    monkeypatch.setattr('os.replace', lambda old, new: (names.append(os.path.basename(old)), replace(old, new)))
+    learner([Checkpoint(tmp_path)]).fit(1)
+    (tmp_path/names[0]).write_bytes(b'of a process that died')
+    learner([Checkpoint(tmp_path)]).fit(1)
+    assert len(names) == 1 and not (tmp_path/names[0]).exists()
+
+
 def test_what_a_full_disk_has_left_is_taken_away(tmp_path, monkeypatch):
     def full(descriptor): raise OSError(28, 'No space left on device')
     monkeypatch.setattr('os.fsync', full)

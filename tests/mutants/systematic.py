@@ -74,7 +74,7 @@ def variants(node, parent, field, told):
     if isinstance(node, ast.Call): yield from shorter_calls(node)
     if isinstance(node, ast.Slice): yield from moved(node)
     if isinstance(node, LEFT_OUT) or isinstance(node, ast.Return) and node.value is None: yield ast.Pass()
-    if isinstance(node, ast.Return) and node.value is not None: yield ast.Return(None)
+    if isinstance(node, ast.Return) and ast.unparse(node) not in ('return', 'return None'): yield ast.Return(None)
     if field == 'test': yield from (ast.Constant(forced) for forced in (True, False) if not (forced and isinstance(parent, ast.While)))
     if field in ('ifs', 'decorator_list'): yield None
 
