@@ -30,15 +30,63 @@ def test_eq(got, want):
 test.__test__ = test_eq.__test__ = False
 
 # ---
+# attempt
+# %% nbs/00_exports.ipynb 4284f8ce
+def attempt(answer, cases=None):
+    "(values, None) of an `answer`, or (None, sentence) when it fails. A function is called: with each of `cases`, or with nothing."
+    try:
+        if cases is None: return [answer() if callable(answer) else answer], None
+        if not callable(answer): return None, f'wanted a function, got {describe(answer)}'
+        return [answer(*case) for case in cases], None
+    except Exception as e: return None, f'your code fails with {type(e).__name__}: {e}'
+
+def agrees(cmp, a, b):
+    "Whether `cmp(a, b)`; what cannot be compared does not agree."
+    try: return bool(cmp(a, b))
+    except Exception: return False
+
+def in_kind(got, want):
+    "How `got` differs from `want`, without a word on values: in shape, length or type."
+    if got is None: return 'nothing came of it: is there a `return`, and no `...` left?'
+    for what, of in (('shape', lambda x: tuple(x.shape)), ('length', len), ('type', lambda x: type(x).__name__)):
+        try: a, b = of(got), of(want)
+        except Exception: continue
+        if a != b: return f'its {what} is {a}, wanted {b}'
+    return 'it is none of the mistakes that we foresaw'
+
+# ---
+# expected
+# %% nbs/00_exports.ipynb bd6b1f82
+def expected():
+    "Prints what the check of the last exercise wanted."
+    print(expected.text)
+
+def why_not(values, wanted, causes, cmp, cases, check):
+    "The cause why the `values` of an answer are not right, or None when they are."
+    if check:
+        found, failed = attempt(lambda: check(*values))
+        return failed or found[0]
+    def difference(others): return next((i for i, pair in enumerate(zip(values, others)) if not agrees(cmp, *pair)), None)
+    place = difference(wanted)
+    if place is None: return None
+    known = (why for wrong, why in causes for others, _ in [attempt(wrong, cases)] if others and difference(others) is None)
+    case = f' (for {describe(cases[place]):.80} it gives {describe(values[place]):.80})' if cases else ''
+    return next(known, in_kind(values[place], wanted[place])) + case
+
+# ---
 # check_answer
-# %% nbs/00_exports.ipynb fe4a8703
-def check_answer(got, want, causes=(), cmp=same):
-    """Print whether an exercise's answer `got` is right, and if not: what was expected, what came, the likely cause.
-    `causes` pairs wrong values with the mistake that gives them; `...` stands for an answer not yet written."""
-    if got is ...: return print('not answered yet: put your own expression in place of the dots')
-    if got is None and want is not None: return print('nothing was returned: is there a `return`?')
-    if cmp(got, want): return print('right')
-    cause = next((why for wrong, why in causes if cmp(got, wrong)), 'none that we foresaw')
-    print(f'expected {describe(want)}\ngot      {describe(got)}\nlikely cause: {cause}')
+# %% nbs/00_exports.ipynb 950cb103
+def check_answer(answer, want=None, causes=(), cmp=same, cases=None, check=None):
+    """Prints whether the `answer` to an exercise is right, and if not, the cause; `expected()` then shows what was wanted.
+
+    `answer`: a value, or a function to call with each of the tuples `cases`, or with nothing; `...` is not answered yet.
+    `want`: the right value, or for `cases` the right function. `causes` pairs wrong ones with the mistake that gives them.
+    `check`, in place of both: a function of the value that returns the cause, or None when all is right."""
+    values, cause = ([answer], None) if answer is ... else attempt(answer, cases)
+    if values and values[0] is ...: return print('not answered yet: put your own in the place of the dots')
+    wanted, _ = attempt(want, cases)
+    expected.text = 'there is more than one right answer' if check else describe(wanted if cases else wanted[0])
+    cause = cause or why_not(values, wanted, causes, cmp, cases, check)
+    print(f'not yet: {cause}' if cause else 'right')
 
 # ---

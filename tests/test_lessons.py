@@ -58,6 +58,16 @@ def test_its_file_stays_under_600_kb(path):
 
 
 @each_lesson
-def test_no_cell_is_longer_than_30_lines_but_for_a_class_that_is_kept(path):
+def test_no_cell_is_longer_than_30_lines_and_no_class_than_45(path):
     sources = [''.join(cell['source']) for cell in saved(path)]
-    assert [s for s in sources if len(s.splitlines()) > (85 if s.startswith('#export\nclass ') else 30)] == []
+    assert [s for s in sources if len(s.splitlines()) > (45 if s.startswith('#export\nclass ') else 30)] == []
+
+
+def test_the_orders_of_callbacks_are_those_of_the_table_in_lesson_05():
+    from exp import nb_05, nb_05a, nb_05b, nb_06
+    text = (ROOT/'nbs'/'05_learner.ipynb').read_text(encoding='utf-8')
+    rows = re.findall(r'"\| (\S+) \| `(\w+)` \|', text)
+    assert len(rows) >= 6
+    for order, name in rows:
+        cls = next(getattr(module, name) for module in (nb_05, nb_05a, nb_05b, nb_06) if hasattr(module, name))
+        assert cls.order == float(order.replace('−', '-').replace('∞', 'inf')), name

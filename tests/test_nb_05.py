@@ -7,7 +7,7 @@ from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, contents, examples, join, map_tensors, refill, weights_are_finite
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, check_count, contents, examples, join, map_tensors, refill, weights_are_finite
 from learners import Diary, data, learner, raising, weights
 
 
@@ -578,6 +578,33 @@ def test_all_that_is_trained_must_be_finite_and_nothing_else(bad):
     assert weights_are_finite(model)
     model[1].bias.data[2] = bad
     assert not weights_are_finite(model)
+
+
+def test_without_a_name_the_best_device_that_is_there_is_taken(monkeypatch):
+    for cuda, mps, want in [(True, True, 'cuda'), (True, False, 'cuda'), (False, True, 'mps'), (False, False, 'cpu')]:
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: mps)
+        assert DeviceCallback().device.type == want and DeviceCallback('cpu').device.type == 'cpu'
+
+
+@pytest.mark.parametrize('value', [1, 7])
+def test_a_count_from_one_on_is_taken(value): assert check_count('every', value) is None and StopOnNaN(value).every == value
+
+
+@pytest.mark.parametrize('value', [0, -1, 1.5, True, '3', None])
+def test_what_is_no_count_is_refused_by_name(value):
+    with pytest.raises(ValueError, match=f'^StopOnNaN: every: {value!r}, wanted a whole number from 1 on$'): StopOnNaN(value)
+
+
+def test_the_examples_of_a_batch_whose_target_has_no_length_are_those_of_its_input():
+    batches = [(torch.ones(3, 4), torch.tensor(1.)), (torch.zeros(1, 4), torch.tensor(5.))]
+    learn = Learner(nn.Linear(4, 1), DataLoaders(batches, batches), lambda pred, yb: yb + 0 * pred.sum(), cbs=[MetricsCallback()]).fit(1)
+    assert learn.history[0]['valid_loss'] == learn.validate()['loss'] == 2.
+
+
+def test_what_callbacks_name_for_checkpoints_is_there():
+    for cb in (GradientClip(1.), StopOnNaN(), MetricsCallback(), DeviceCallback('cpu')): assert all(hasattr(cb, name) for name in (*cb.same, *cb.saves))
+    assert GradientClip(2.).same == ('max_norm',)
 
 
 def test_a_buffer_may_be_infinite_as_a_mask_is_and_not_nan():

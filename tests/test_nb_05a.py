@@ -10,6 +10,12 @@ from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, check_mode, dr
 from learners import Diary, data, learner, raising, weights
 
 
+def test_early_stopping_waits_for_three_epochs_if_nobody_says_otherwise():
+    stopping = EarlyStopping()
+    assert (stopping.patience, stopping.min_delta, stopping.monitor, stopping.restore_best) == (3, 0., 'valid_loss', False)
+    with pytest.raises(ValueError, match='^EarlyStopping: patience: 0, wanted'): EarlyStopping(patience=0)
+
+
 def test_every_training_batch_is_recorded_with_its_loss_and_rate_and_no_other():
     losses, recorder = [], Recorder()
     diary = Diary(after_loss=lambda learn: losses.append(learn.loss.item()) if learn.training else None)
@@ -19,7 +25,7 @@ def test_every_training_batch_is_recorded_with_its_loss_and_rate_and_no_other():
 
 def test_recorded_losses_hold_no_graph_and_have_no_axes():
     learner([recorder := Recorder()], loss_func=lambda pred, yb: F.cross_entropy(pred, yb)[None]).fit(1)
-    assert not any(loss.requires_grad or loss.ndim for loss in recorder.losses) and recorder.plot_loss().lines
+    assert not any(loss.requires_grad or loss.ndim for loss in recorder.losses) and recorder.plot_loss().get_ylabel() == 'training loss'
     learn = learner()
     learn.loss = .25
     recorder.after_step(learn)
