@@ -6,7 +6,7 @@
 
 The saved outputs are never trusted: every page shows what the run gave. nbs/ is not written to without --save.
 """
-import argparse, copy, hashlib, html, json, os, re, sys, time
+import argparse, base64, copy, hashlib, html, io, json, os, re, sys, time
 from pathlib import Path
 from string import Template
 
@@ -19,6 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import ExecutePreprocessor
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent
 LOOK = ROOT/'pages'
@@ -26,11 +27,15 @@ METADATA = {'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'na
             'language_info': {'file_extension': '.py', 'mimetype': 'text/x-python', 'name': 'python',
                               'pygments_lexer': 'ipython3'}}
 CHECK = re.compile(r'^\s*assert\b|(?<!def )(?<![\w.])test(_\w+)?\(', re.MULTILINE)
+ALT = re.compile(r'^#\| fig-alt: *(.+)\n', re.MULTILINE)
 EXPORT = re.compile(r'\s*#\s*\|?\s*export\s*$', re.MULTILINE | re.IGNORECASE)
 
 
 class LessonError(Exception):
-    "Which cell of a lesson went wrong, and how; cells of every kind are counted, from 1."
+    "Which cell of a lesson went wrong, and how (cells of every kind are counted, from 1); the `notebook` as far as it went."
+    def __init__(self, message, notebook):
+        super().__init__(message)
+        self.notebook = notebook
 
 
 def lessons(folder):
@@ -66,7 +71,9 @@ def execute(path, timeout=300):
     except CellTimeoutError: problem = f'no answer after {timeout} seconds'
     except DeadKernelError: problem = 'the kernel died'
     else: return tidy(notebook, path.parent.parent)
-    raise LessonError(f'cell {place["cell"]}: {problem}')
+    for cell in notebook.cells[place['cell']:]:
+        if cell.cell_type == 'code': cell.outputs, cell.execution_count = [], None              # those of another run
+    raise LessonError(f'cell {place["cell"]}: {problem}', tidy(notebook, path.parent.parent))
 
 
 def tidy(notebook, root):
@@ -79,11 +86,22 @@ def tidy(notebook, root):
 
 
 def relative(value, root):
-    "The output with `root` written as `..`, as it is seen from the lesson's folder; pictures stay as they are."
+    "The output with `root` written as `..`, as it is seen from the lesson's folder, and its pictures in few colours."
     if isinstance(value, str): return value.replace(root, '..')
     if isinstance(value, list): return [relative(v, root) for v in value]
     if not isinstance(value, dict): return value
-    return nbformat.from_dict({k: v if k.startswith('image/') else relative(v, root) for k, v in value.items()})
+    return nbformat.from_dict({k: few_colours(v) if k == 'image/png' else v if k.startswith('image/') else relative(v, root) for k, v in value.items()})
+
+
+def few_colours(png):
+    "The picture, in base64, with a palette of 64 colours: no eye sees it in a plot, and it is a third of the bytes."
+    try: picture, small = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    except OSError: return png                                                          # no picture after all
+    if picture.mode == 'P': return png
+    flat = Image.new('RGB', picture.size, 'white')
+    flat.paste(picture, mask=picture.getchannel('A') if 'A' in picture.getbands() else None)
+    flat.quantize(64, dither=Image.Dither.NONE).save(small, 'png', optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
 
 
 def save(notebook, path):
@@ -140,12 +158,13 @@ def describe(notebook):
 
 
 def alternatives(notebook):
-    """Gives each cell, for its pictures, the first sentence of the prose that follows as alternative text, or none where
-    a headline follows or nothing."""
+    """Gives each cell the alternative text of its pictures: what stands behind `#| fig-alt:`, a line that the page leaves out;
+    else the first sentence of the prose that follows, or none where a headline follows or nothing."""
     said = ''
     for cell in reversed(notebook.cells):
-        if cell.cell_type == 'code': cell.metadata['alt'] = said
-        else: said = first_sentence(cell.source)
+        if cell.cell_type != 'code': said = first_sentence(cell.source)
+        elif own := ALT.search(cell.source): cell.source, cell.metadata['alt'] = ALT.sub('', cell.source), own[1]
+        else: cell.metadata['alt'] = said
 
 
 def first_sentence(source):
@@ -164,13 +183,15 @@ def fill(title, body, links):
     return template.substitute(title=html.escape(title), style=style, body=body, links=links)
 
 
-def page(notebook, path):
-    "The lesson's page, with links to its neighbours; exported cells are marked, pictures have a text beside them."
+def page(notebook, path, failed=''):
+    """The lesson's page, with links to its neighbours; exported cells are marked, pictures have a text beside them. Where the
+    lesson `failed`, the page says so on top, and the error stands in its cell."""
     notebook, all_of_them = copy.deepcopy(notebook), lessons(path.parent)
     for cell in notebook.cells:
         if cell.cell_type == 'code' and EXPORT.match(cell.source): cell.metadata['tags'] = ['export']
     alternatives(notebook)
     body, _ = LessonExporter().from_notebook_node(notebook)
+    if failed: body = f'<p class="failed">This lesson did not run to its end: {html.escape(failed)}</p>\n{body}'
     here = all_of_them.index(path) if path in all_of_them else len(all_of_them)
     near = {'previous': all_of_them[max(here - 1, 0):here], 'next': all_of_them[here + 1:here + 2]}
     links = [f'<a class="{side}" href="{p.stem}.html">{html.escape(describe(read(p))[0])}</a>'
@@ -183,8 +204,10 @@ def index(folder, book):
     entries = []
     for path in lessons(folder):
         title, blurb = describe(read(path))
-        link = f'<h2><a href="{path.stem}.html">{html.escape(title)}</a></h2>'
-        if (book/f'{path.stem}.html').exists(): entries.append(f'<li>{link}\n{prose(blurb)}</li>')
+        link, written = f'<h2><a href="{path.stem}.html">{html.escape(title)}</a></h2>', book/f'{path.stem}.html'
+        if not written.exists(): continue
+        failed = re.search('<p class="failed">.*?</p>', written.read_text(encoding='utf-8'))
+        entries.append(f'<li>{link}\n{failed[0] if failed else ""}{prose(blurb)}</li>')
     legend = '<p>Code with a golden edge is exported: the modules of exp/ consist of it.</p>'
     return fill('Lessons', '\n'.join(['<h1>Lessons</h1>', legend, '<ol class="lessons">', *entries, '</ol>']), '')
 
@@ -192,9 +215,12 @@ def index(folder, book):
 # Command line
 
 def run(path, book, timeout, keep):
-    "Runs one lesson, writes its page, and its notebook if it is to be kept; returns the line that says so."
+    "Runs one lesson, writes its page, and if it is to be kept its notebook; returns the line that says so. Raises LessonError."
     start = time.perf_counter()
-    notebook = execute(path, timeout)
+    try: notebook = execute(path, timeout)
+    except LessonError as error:
+        (book/f'{path.stem}.html').write_text(page(error.notebook, path, str(error)), encoding='utf-8')
+        raise
     seconds = time.perf_counter() - start
     checks = sum(bool(CHECK.search(cell.source)) for cell in notebook.cells if cell.cell_type == 'code')
     (book/f'{path.stem}.html').write_text(page(notebook, path), encoding='utf-8')

@@ -1,7 +1,8 @@
 "Lessons are run, named when they fail, saved only when asked, and their pages stand alone."
-import json, os, re, sys
+import base64, io, json, os, re, sys
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 import run_notebooks
 
 FORMULAS = r'''# 02 · Formulas
@@ -41,7 +42,38 @@ def test_a_failing_cell_is_named_and_the_other_lessons_still_run(lesson, run, ca
     assert run(bad, good) == 1
     said = capsys.readouterr().out
     assert 'FAILED 01_bad.ipynb: cell 3: ZeroDivisionError: division by zero' in said and '1 of 2 lessons ran' in said
-    assert (tmp_path/'book'/'02_good.html').exists() and not (tmp_path/'book'/'01_bad.html').exists()
+    assert (tmp_path/'book'/'02_good.html').exists()
+
+
+def test_a_lesson_that_fails_has_a_page_with_the_error_in_its_place_and_the_index_says_so(lesson, run, tmp_path):
+    bad = lesson('01_bad', ('markdown', '# One'), ('code', '"as far as this"'), ('code', 'x = 1/0'), ('code', '"never"'))
+    saved = json.loads(bad.read_text())
+    saved['cells'][3]['outputs'] = [{'output_type': 'stream', 'name': 'stdout', 'text': 'of another day'}]
+    bad.write_text(json.dumps(saved))
+    assert run(bad, lesson('02_good', ('markdown', '# Two'))) == 1
+    page, index = ((tmp_path/'book'/f'{name}.html').read_text(encoding='utf-8') for name in ('01_bad', 'index'))
+    text, listed = (BeautifulSoup(html, 'html.parser') for html in (page, index))
+    said = 'This lesson did not run to its end: cell 3: ZeroDivisionError: division by zero'
+    assert text.find('p', class_='failed').text == said and [p.text for p in listed('p', class_='failed')] == [said]
+    assert text.text.index('as far as this') < text.text.index('ZeroDivisionError', 200) < text.text.index('never') and 'of another day' not in page
+    bad.write_text(bad.read_text().replace('1/0', '1'))
+    assert run(bad) == 0 and 'did not run' not in (tmp_path/'book'/'index.html').read_text(encoding='utf-8')
+
+
+def test_pictures_are_kept_in_few_colours_and_look_the_same(lesson, run):
+    source = 'import matplotlib.pyplot as plt\nfig = plt.figure(figsize=(4, 3), dpi=110)\nplt.plot([1, 3, 2])\nplt.show()'
+    path = lesson('01_plot', ('code', '%matplotlib inline'), ('code', source))
+    assert run(path, '--save') == 0
+    png = json.loads(path.read_text())['cells'][1]['outputs'][0]['data']['image/png']
+    picture = Image.open(io.BytesIO(base64.b64decode(png)))
+    assert picture.mode == 'P' and len(picture.getcolors(256)) <= 64 and picture.width > 300 and picture.convert('RGB').getpixel((0, 0)) == (255, 255, 255)
+    assert run_notebooks.few_colours(png) == png and run_notebooks.few_colours('iVBORw0KGgo=') == 'iVBORw0KGgo='
+
+
+def test_a_picture_has_the_text_that_its_cell_gives_it(lesson, run, tmp_path):
+    assert run(lesson('01_picture', ('code', '#| fig-alt: A "curve" that falls\n' + PICTURE), ('markdown', 'Something else.'))) == 0
+    html = (tmp_path/'book'/'01_picture.html').read_text(encoding='utf-8')
+    assert [image['alt'] for image in BeautifulSoup(html, 'html.parser')('img')] == ['A "curve" that falls'] and 'fig-alt' not in html
 
 
 def test_a_lesson_has_one_line_with_seconds_cells_and_checks(lesson, run, capsys):
