@@ -69,7 +69,7 @@ class FitError(RuntimeError):
 
 # ---
 # Announcer
-# %% nbs/04a_callbacks.ipynb b1d3093d
+# %% nbs/04a_callbacks.ipynb d38f3631
 class Announcer:
     "Calls out events to its callbacks, and says where something failed."
     epochs, epoch, batch, training, event = 0, 0, 0, True, 'none yet'
@@ -81,11 +81,13 @@ class Announcer:
         self.active = sorted(cbs, key=lambda cb: cb.order)
         events = (*EVENTS, 'setup', 'teardown')
         self.calls = {event: [getattr(cb, event, None) for cb in self.active] for event in events}
+        self.heard = {event: [*filter(None, methods)] for event, methods in self.calls.items()}
 
     def call(self, event):
         self.event = event
-        for method in self.calls[event]:
-            if method: self.run(method, event)
+        try:
+            for method in self.heard[event]: method(self)
+        except Exception as e: raise self.placed(e, method, event)
 
     def run(self, method, name):
         try: method(self)

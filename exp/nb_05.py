@@ -58,11 +58,10 @@ def join(batches):
 
 # ---
 # lengths
-# %% nbs/05_learner.ipynb a8eb3543
+# %% nbs/05_learner.ipynb b69671bf
 def lengths(data):
     "Yields the lengths of the tensors in `data`, and of the lists that have a part for each example."
-    if torch.is_tensor(data): yield from [len(data)] if data.ndim else []
-    elif one_per_example(data): yield len(data)
+    if torch.is_tensor(data) and data.ndim or one_per_example(data): yield len(data)
     else:
         for part in (contents(data) or {}).values(): yield from lengths(part)
 
@@ -79,13 +78,14 @@ def batches_in(dl):
 
 # ---
 # one_number
-# %% nbs/05_learner.ipynb bf5f8e96
+# %% nbs/05_learner.ipynb d010c872
 def one_number(name, value):
     "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
-    try: number = torch.as_tensor(value).detach()
+    if torch.is_tensor(value) and value.ndim == 0: return value.detach()
+    try: number = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
     if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
-    return number.reshape(()) if number.ndim else number
+    return number.detach().reshape(())
 
 # ---
 # Means

@@ -161,7 +161,7 @@ class RateSearch(Callback):
 
 # ---
 # LRFinder
-# %% nbs/06_schedules.ipynb 0bb740a4
+# %% nbs/06_schedules.ipynb 7365679e
 class LRFinder(RateSearch):
     "A search for a learning rate, with what can be read from it: `smooth` losses, a `suggestion`, a `plot`."
     interrupted = False
@@ -178,14 +178,13 @@ class LRFinder(RateSearch):
         """The rate at which the loss falls fastest per factor of the rate: where a line through it and up to four neighbours on
         each side is steepest. None when the search was interrupted, or no line falls by more than the noise around it."""
         smooth = [loss for loss in self.smooth() if math.isfinite(loss)]
-        half = min(4, (len(smooth) - 1) // 2)
-        if self.interrupted or half < 1: return None
+        half, least = min(4, (len(smooth) - 1) // 2), smooth.index(min(smooth)) if smooth else 0
+        if self.interrupted or half < 1 or least < half: return None
         steps = torch.arange(-half, half + 1).double()
         near = torch.tensor(self.losses[:len(smooth)]).double().unfold(0, 2*half + 1, 1)
         slopes = near @ steps / (steps @ steps)
         noise = (near - near.mean(1, keepdim=True) - slopes[:, None] * steps).square().sum(1).div(2*half - 1).sqrt().median()
-        before_the_least = slopes[:max(1, smooth.index(min(smooth)) - half + 1)]
-        slope, place = before_the_least.min(0)
+        slope, place = slopes[:least - half + 1].min(0)                # behind the least it only falls back
         return self.lrs[place + half] if slope < -4 * noise / (steps @ steps).sqrt() else None
 
     def plot(self, ax=None):

@@ -410,6 +410,11 @@ def test_the_suggestion_comes_from_before_the_least_loss_and_from_losses_that_ar
     assert finder.suggestion is None
 
 
+def test_a_loss_that_is_least_at_the_start_and_falls_back_from_an_explosion_suggests_nothing():
+    assert finder_of([1.] + [5 - .4*i for i in range(9)] + [1.5] * 20).suggestion is None
+    assert finder_of([1.5, 1.] + [5 - .4*i for i in range(9)] + [1.5] * 20).suggestion is None
+
+
 def test_a_single_noisy_batch_is_not_followed():
     for place in (3, 8, 27):
         for spike in (-.4, .4):

@@ -142,4 +142,5 @@ MUTANTS = [
     ("        if not isinstance(epochs, numbers.Integral) or epochs < 0: raise", "        if not isinstance(epochs, numbers.Integral): raise", 'minus one epoch is none'),
     ("        if not isinstance(epochs, numbers.Integral) or epochs < 0: raise", "        if not isinstance(epochs, int) or epochs < 0: raise", 'numbers of numpy are no numbers'),
     ("            e.raised_in = None\n            if reraise", "            if reraise", 'the same KeyboardInterrupt comes from the same place'),
+    ("self.heard = {event: [*filter(None, methods)]", "self.heard = {event: [*filter(None, methods[:1])]", 'the first who listens listens for all'),
 ]

@@ -6,7 +6,7 @@ MUTANTS = [
     ("    if isinstance(data, (tuple, list)): return dict(enumerate(data))", "    if isinstance(data, tuple): return dict(enumerate(data))", 'a list is not looked into'),
     ("    if isinstance(data, Mapping): return dict(data)", "    if isinstance(data, dict): return dict(data)", 'what behaves like a dict is none'),
     ("    return refill(first, {key: join([", "    return batches if isinstance(first, tuple) else refill(first, {key: join([", 'outputs in a tuple stay apart'),
-    ("yield from [len(data)] if data.ndim else []", "yield len(data)", 'every tensor has an axis'),
+    ("if torch.is_tensor(data) and data.ndim or one", "if torch.is_tensor(data) or one", 'every tensor has an axis'),
     ("        for length in lengths(part): return length", "        if found := [*lengths(part)]: return found[-1]", 'the last tensor in the batch has the examples'),
     ("    raise ValueError('no tensor in the batch", "    return 1 or ValueError('no tensor in the batch", 'what cannot be counted counts once'),
     ("count = examples(learn.yb, learn.xb)", "count = len(learn.yb)", 'tuples of targets are weighted by the length of the tuple'),
@@ -14,8 +14,8 @@ MUTANTS = [
     # one number
     ("if number.numel() != 1: raise", "if number.ndim > 1: raise", 'a vector is averaged somehow'),
     ("if number.numel() != 1: raise", "if number.ndim: raise", 'a loss of shape (1,) is none'),
-    ("return number.reshape(()) if number.ndim else number", "return number", 'one number is one number, whatever its axes'),
-    ("torch.as_tensor(value).detach()", "torch.as_tensor(value)", 'the graph of every batch is kept'),
+    ("return number.detach().reshape(())", "return number.detach()", 'one number is one number, whatever its axes'),
+    ("return value.detach()", "return value", 'the graph of every batch is kept'),
     ("except (TypeError, ValueError, RuntimeError): raise", "except ValueError: raise", 'a metric without a return needs no name'),
     # metrics
     ("        if taken: raise ValueError", "        if False: raise ValueError", 'a metric may overwrite the loss'),
@@ -102,7 +102,7 @@ MUTANTS = [
     ("hasattr(data, '_fields')\n", "False\n", 'a named tuple of texts is a list of texts'),
     ("return torch.cat(batches) if first.ndim else torch.stack(batches)", "return torch.cat(batches)", 'a model returns no loss'),
     ("    if one_per_example(first): return [part for batch in batches for part in batch]\n", "", 'texts of the third batch belong to those of the first'),
-    ("    elif one_per_example(data): yield len(data)\n", "", 'a list of boxes has as many examples as the first image has boxes'),
+    ("data.ndim or one_per_example(data): yield", "data.ndim: yield", 'a list of boxes has as many examples as the first image has boxes'),
     ("len(data) > 0 and not any(torch.is_tensor(part) or", "len(data) > 0 and not any(", 'tensors in a tuple are its examples'),
     ("or isinstance(part, (list, tuple)) for part in data)", "for part in data)", 'a tuple in a tuple is an example'),
     ("len(data) > 0 and not any", "not any", 'an empty tuple has a part for each example'),
@@ -112,4 +112,5 @@ MUTANTS = [
     ("'before_validate', 'after_validate'), put_back)", "'before_validate', 'after_validate'))", 'whoever asked a model wants it in eval mode'),
     ("    finite += [~buffer.isnan().any() for buffer in model.buffers()]\n", "", 'running means are never NaN'),
     ("[~buffer.isnan().any() for buffer", "[buffer.isfinite().all() for buffer", 'a mask of infinities is a mistake'),
+    ("return number.detach().reshape(())", "return number.reshape(())", 'a loss of shape (1,) keeps its graph'),
 ]
