@@ -6,14 +6,15 @@ PY := .venv/$(if $(WINDOWS),Scripts,bin)/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
-run milestone test lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
+run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run milestone test lab mutants mutants-all bench
+.PHONY: help run milestone test busy lab mutants mutants-all bench
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
 	@echo 'make milestone  can what part 1 has built read digits? the exit status says'
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
+	@echo 'make busy       the lessons, and the tests that wait or measure, beside eight busy processes: up to an hour'
 	@echo 'make lab        open the lessons in JupyterLab'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
@@ -34,6 +35,10 @@ ifeq ($(TESTS),tests)
 else
 	@$(PY) -m pytest -q $(TESTS)
 endif
+
+# On a machine that has other things to do: BUSY=--lessons or BUSY=--tests for half of it
+busy: .venv/installed
+	@$(PY) tests/busy.py $(BUSY)
 
 lab: .venv/installed
 	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
