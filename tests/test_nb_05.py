@@ -602,6 +602,9 @@ def test_the_examples_of_a_batch_whose_target_has_no_length_are_those_of_its_inp
     assert learn.history[0]['valid_loss'] == learn.validate()['loss'] == 2.
 
 
+def test_the_orders_are_those_that_the_lesson_gives(): assert [cb.order for cb in (DeviceCallback, StopOnNaN, MetricsCallback)] == [-20, -10, 0]
+
+
 def test_what_callbacks_name_for_checkpoints_is_there():
     for cb in (GradientClip(1.), StopOnNaN(), MetricsCallback(), DeviceCallback('cpu')): assert all(hasattr(cb, name) for name in (*cb.same, *cb.saves))
     assert GradientClip(2.).same == ('max_norm',)

@@ -6,8 +6,19 @@ from torch.nn import functional as F
 from exp.nb_04 import DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelEpoch, CancelFit, FitError
 from exp.nb_05 import MetricsCallback
-from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, check_mode, draw, label_epochs
+from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, TableCallback, check_mode, draw, label_epochs
 from learners import Diary, data, learner, raising, weights
+
+
+def test_the_orders_are_those_that_lesson_05_gives(): assert [cb.order for cb in (TableCallback, ProgressCallback, Recorder, EarlyStopping)] == [20, 20, 50, 95]
+
+
+def test_a_table_has_a_line_for_each_epoch_under_its_names_and_quiet_none(capsys):
+    learner([MetricsCallback(), TableCallback()]).fit(2)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ['epoch', 'train_loss', 'valid_loss'] and [line[0] for line in lines[1:]] == ['1', '2'] and all('.' in word for line in lines[1:] for word in line[1:])
+    learner([MetricsCallback(), TableCallback(quiet=True)]).fit(2)
+    assert capsys.readouterr().out == ''
 
 
 def test_early_stopping_waits_for_three_epochs_if_nobody_says_otherwise():

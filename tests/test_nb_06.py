@@ -271,6 +271,9 @@ def test_a_scheduler_that_wants_a_figure_is_refused_by_name():
     with pytest.raises(FitError, match='ReduceLROnPlateau wants a figure after each epoch'): learn.fit(1)
 
 
+def test_the_orders_are_those_that_lesson_05_gives(): assert [cb.order for cb in (TorchScheduler, OneCycle, LRFinder)] == [70, 50, 50]
+
+
 def test_settings_are_put_back_whole_when_ctrl_c_comes_in_between():
     class Group(dict):
         def clear(self):
