@@ -45,14 +45,14 @@ def read_idx(path):
 
 # ---
 # show_images
-# %% nbs/01_matmul.ipynb 80b0df5a
+# %% nbs/01_matmul.ipynb 6b0684a6
 def show_images(x, titles=(), cols=10, size=1.):
     "Draw images `x`, (n, h, w) or (n, h*h), with `titles`, `cols` to a row and `size` inches wide."
     import matplotlib.pyplot as plt
     x = torch.as_tensor(x).numpy()
     if x.ndim == 2: x = x.reshape(len(x), math.isqrt(x.shape[1]), -1)
     rows = -(-len(x) // cols)
-    fig, axes = plt.subplots(rows, cols, figsize=(cols*size, rows*size*1.2), dpi=60, squeeze=False)
+    fig, axes = plt.subplots(rows, cols, figsize=(cols*size, rows*size*1.2), dpi=110, squeeze=False)
     for ax in axes.flat: ax.axis('off')
     for ax, image in zip(axes.flat, x): ax.imshow(image, cmap='gray_r')
     for ax, title in zip(axes.flat, titles): ax.set_title(title)
