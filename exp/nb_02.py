@@ -50,9 +50,9 @@ def relu(x):
 
 # ---
 # kaiming_init
-# %% nbs/02_fully_connected.ipynb 09297a2d
+# %% nbs/02_fully_connected.ipynb cce2e7f2
 def kaiming_init(m, nh):
-    "Normal weights (m, nh) of standard deviation `sqrt(2/m)`, for a layer that a relu follows (He et al., 2015)."
+    "Normal weights (m, nh) of standard deviation `sqrt(2/m)`: the 2 makes up for the half that one relu beside them takes (He et al., 2015)."
     return torch.randn(m, nh) * math.sqrt(2/m)
 
 # ---
@@ -87,7 +87,7 @@ class Module:
 
 # ---
 # Lin
-# %% nbs/02_fully_connected.ipynb 04a7f553
+# %% nbs/02_fully_connected.ipynb b115e27c
 class Lin(Module):
     """`x @ w + b` for x (n, m), w (m, nh), b (nh,). `backward(g)` leaves gradients in `w.grad` and `b.grad`
     and returns that of x, (n, m); or None with `wrt_input=False`, for a first layer, whose input is data."""
@@ -97,19 +97,19 @@ class Lin(Module):
 
     def backward(self, g):
         x, = self.kept()
-        self.w.grad, self.b.grad = (g.t() @ x).t(), g.sum(0)
+        self.w.grad, self.b.grad = x.t() @ g, g.sum(0)
         if self.wrt_input: return g @ self.w.t()
 
 # ---
 # Relu
-# %% nbs/02_fully_connected.ipynb 516b519f
+# %% nbs/02_fully_connected.ipynb 84ec66ff
 class Relu(Module):
     "`relu` of a tensor of any shape; the gradient passes where the input was positive, and not at 0."
     def forward(self, x): return relu(x)
 
     def backward(self, g):
         x, = self.kept()
-        return g * relu(x).sign()                # 1 or 0, in g's own type
+        return g * (x > 0)
 
 # ---
 # Mse
