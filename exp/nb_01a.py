@@ -14,12 +14,11 @@ def row_major(shape):
     return tuple(math.prod(max(1, size) for size in shape[axis + 1:]) for axis in range(len(shape)))
 
 # ---
-# Strided
-# %% nbs/01a_tensors.ipynb 1c9e8cde
-class Strided:
-    """A tensor in plain Python: `storage`, a list; `shape` and `strides`, a size and a step for each
-    axis; `offset`, the place of its first number. Views share the storage, and have the strides and offset
-    that torch gives them. ValueError when one is negative or the walk would leave the storage."""
+# Layout
+# %% nbs/01a_tensors.ipynb d0c6802b
+class Layout:
+    """A list and how to walk through it: `storage`, the list; `shape` and `strides`, a size and a step for each
+    axis; `offset`, the place of its first number. ValueError when one is negative or the walk would leave the storage."""
     def __init__(self, storage, shape, strides=None, offset=0):
         self.storage, self.shape, self.offset = storage, tuple(shape), offset
         self.strides = row_major(self.shape) if strides is None else tuple(strides)
@@ -33,42 +32,35 @@ class Strided:
             raise ValueError(f'{walk} ends at place {last} of {len(storage)}')
 
     def numel(self): return math.prod(self.shape)
-    def __repr__(self): return f'Strided({self.tolist()}, strides={self.strides}, offset={self.offset})'
+    def __repr__(self): return f'{type(self).__name__}({self.tolist()}, strides={self.strides}, offset={self.offset})'
 
+    def place(self, *index):
+        "The place in the storage of the number with this index; of the first one, where it names the first axes only."
+        return self.offset + sum(i * step for i, step in zip(index, self.strides))
+
+    def tolist(self, *index):
+        "The numbers whose index begins like this as nested lists; a tensor without axes gives its number."
+        if len(index) == len(self.shape): return self.storage[self.place(*index)]
+        return [self.tolist(*index, i) for i in range(self.shape[len(index)])]
+
+# ---
+# Views
+# %% nbs/01a_tensors.ipynb 974cd35f
+class Views(Layout):
+    "A Layout that makes others with the same storage: views, with the strides and offset that torch gives them."
     def replace(self, axis, sizes, strides, skip=0, width=1):
         """The same list, these sizes and strides in the place of `width` axes, the start `skip` further on.
         IndexError when there is no such axis; axes are counted from 0."""
         if not 0 <= axis <= len(self.shape) - width: raise IndexError(f'axis {axis} of {self.shape}')
         shape, steps = [old[:axis] + new + old[axis + width:]
                         for old, new in ((self.shape, sizes), (self.strides, strides))]
-        return Strided(self.storage, shape, steps, self.offset + skip)
-
-    def __getitem__(self, index):
-        "A view, for whole numbers, slices, None, `...`. IndexError where there is no such place."
-        view, axis = self, 0
-        for i in spelled_out(index, self.shape):
-            if i is None: view, axis = insert(view, axis), axis + 1
-            elif isinstance(i, slice): view, axis = narrow(view, axis, i), axis + 1
-            else: view = pick(view, axis, i)
-        return view
-
-    def __setitem__(self, index, value):
-        "Writes one number into the storage, which all views share. ValueError for several places."
-        view = self[index]
-        if view.numel() != 1:
-            raise ValueError(f'one value for a view of shape {view.shape}, wanted a single place')
-        self.storage[view.offset] = value
-
-    def tolist(self):
-        "The numbers as nested lists; a tensor without axes gives its number."
-        if not self.shape: return self.storage[self.offset]
-        return [self[i].tolist() for i in range(self.shape[0])]
+        return type(self)(self.storage, shape, steps, self.offset + skip)
 
 # ---
 # pick
-# %% nbs/01a_tensors.ipynb 55161c0d
+# %% nbs/01a_tensors.ipynb 48f18b67
 def pick(x, axis, i):
-    "The view of a Strided at place `i` of an axis, without it. IndexError beyond, TypeError for no int."
+    "The view of `x` at place `i` of an axis, without it. IndexError beyond, TypeError for no int."
     if type(i) is not int:
         raise TypeError(f'index {i!r} for axis {axis}, wanted a whole number, a slice, None, ... once')
     n, stride = x.shape[axis], x.strides[axis]
@@ -100,6 +92,28 @@ def spelled_out(index, shape):
     if missing < 0: raise IndexError(f'{len(shape) - missing} indices for shape {tuple(shape)}')
     where = next((k for k, i in enumerate(index) if i is ...), len(index))
     return index[:where] + (slice(None),) * missing + index[where + 1:]
+
+# ---
+# Strided
+# %% nbs/01a_tensors.ipynb 055157bb
+class Strided(Views):
+    """A tensor in plain Python, read and written by indices: whole numbers, slices, None, `...`. An index gives a view,
+    which shares the storage."""
+    def __getitem__(self, index):
+        "A view. IndexError where there is no such place."
+        view, axis = self, 0
+        for i in spelled_out(index, self.shape):
+            if i is None: view, axis = insert(view, axis), axis + 1
+            elif isinstance(i, slice): view, axis = narrow(view, axis, i), axis + 1
+            else: view = pick(view, axis, i)
+        return view
+
+    def __setitem__(self, index, value):
+        "Writes one number into the storage, which all views share. ValueError for several places."
+        view = self[index]
+        if view.numel() != 1:
+            raise ValueError(f'one value for a view of shape {view.shape}, wanted a single place')
+        self.storage[view.offset] = value
 
 # ---
 # permute

@@ -2,8 +2,8 @@
 import math
 import pytest, torch
 from hypothesis import given, settings, strategies as st
-from exp.nb_01a import (Strided, contiguous, expand, insert, is_contiguous, narrow, numbers, permute, pick, reshape, row_major, view,
-                        view_strides)
+from exp.nb_01a import (Layout, Strided, Views, contiguous, expand, insert, is_contiguous, narrow, numbers, permute, pick, reshape, row_major,
+                        view, view_strides)
 
 SHAPES = st.lists(st.sampled_from([0, 1, 1, 2, 3, 4]), max_size=4).map(tuple)
 thoroughly = settings(max_examples=200, report_multiple_bugs=False)
@@ -95,6 +95,20 @@ def test_a_tensor_without_axes_is_a_number():
 
 def test_a_tensor_shows_its_numbers_and_how_they_are_walked():
     assert repr(Strided([1, 2, 3], (3,))[1:]) == 'Strided([2, 3], strides=(1,), offset=1)'
+
+
+def test_a_layout_reads_and_says_where_a_number_lies():
+    x = Layout(range(100, 112), (2, 3), (4, 1), 5)
+    assert x.tolist() == [[105, 106, 107], [109, 110, 111]] and x.tolist(1) == [109, 110, 111] and x.tolist(1, 2) == 111
+    assert (x.place(), x.place(1), x.place(1, 2), x.numel()) == (5, 9, 11, 6)
+    assert repr(Layout([1, 2, 3], (2,), offset=1)) == 'Layout([2, 3], strides=(1,), offset=1)'
+
+
+def test_views_of_views_are_views_and_those_of_a_strided_can_be_written_to():
+    x = Views([10, 11, 12, 13, 14, 15], (2, 3))
+    part = narrow(insert(pick(x, 0, 1), 0), 1, slice(1, None))
+    assert type(part) is Views and part.tolist() == [[14, 15]] and part.storage is x.storage and repr(part).startswith('Views([[14, 15]]')
+    assert type(pick(Strided([1, 2], (2,)), 0, 1)) is Strided
 
 
 def test_no_strides_for_a_walk_with_gaps():
