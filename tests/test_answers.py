@@ -2,7 +2,7 @@
 
 ANSWERS maps the number of an exercise to (right answers, [(wrong answer, words of the cause that must be told)]); an answer is
 the source of what a reader puts in the place of the first cell's dots, and is run after that cell."""
-import contextlib, importlib.util, io, json, os, re, sys, types
+import contextlib, importlib.util, io, json, linecache, os, re, sys, types
 from pathlib import Path
 import pytest
 
@@ -37,7 +37,10 @@ def run(sources, namespace):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for source in sources:
-            if not source.startswith(('%', '!')): exec(compile(source, '<cell>', 'exec'), namespace)
+            if source.startswith(('%', '!')): continue
+            name = f'<cell {hash(source)}>'
+            linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name         # as IPython does, for inspect.getsource
+            exec(compile(source, name, 'exec'), namespace)
     return out.getvalue()
 
 
