@@ -7,7 +7,7 @@ from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, check_count, contents, examples, join, map_tensors, refill, weights_are_finite
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, check_count, contents, examples, join, map_tensors, one_number, refill, weights_are_finite
 from learners import Diary, data, learner, raising, weights
 
 
@@ -603,6 +603,12 @@ def test_the_examples_of_a_batch_whose_target_has_no_length_are_those_of_its_inp
 
 
 def test_the_orders_are_those_that_the_lesson_gives(): assert [cb.order for cb in (DeviceCallback, StopOnNaN, MetricsCallback)] == [-20, -10, 0]
+
+
+@pytest.mark.parametrize('value', [2., tensor(2., requires_grad=True), tensor([2.], requires_grad=True), tensor([[2.]], requires_grad=True) * 1])
+def test_one_number_has_no_axes_and_no_graph(value):
+    number = one_number('it', value)
+    assert torch.is_tensor(number) and number.shape == () and not number.requires_grad and number.item() == 2.
 
 
 def test_what_callbacks_name_for_checkpoints_is_there():
