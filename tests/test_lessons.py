@@ -71,3 +71,10 @@ def test_the_orders_of_callbacks_are_those_of_the_table_in_lesson_05():
     for order, name in rows:
         cls = next(getattr(module, name) for module in (nb_05, nb_05a, nb_05b, nb_06) if hasattr(module, name))
         assert cls.order == float(order.replace('−', '-').replace('∞', 'inf')), name
+
+
+@each_lesson
+def test_each_picture_has_a_text_of_its_own_and_is_sharp(path):
+    drawing = [cell for cell in saved(path) if any('image/png' in output.get('data', {}) for output in cell['outputs'])]
+    assert [''.join(cell['source'])[:60] for cell in drawing if not re.match(r'#\| fig-alt: .{30,}\n', ''.join(cell['source']))] == []
+    assert [''.join(cell['source'])[:60] for cell in drawing for dpi in re.findall(r'dpi=(\d+)', ''.join(cell['source'])) if int(dpi) < 110] == []
