@@ -14,7 +14,7 @@ ANSWERS = {
     2: ([norms(f'{SQUARES}.sqrt()'), norms(f'torch.cat([p.grad.flatten() {EACH}]).norm().item()'), norms(f'nn.utils.clip_grad_norm_(learn.model.parameters(), math.inf)'),
          norms(f'torch.stack([p.grad.norm() {EACH}]).norm()'), norms(f'math.sqrt({SQUARES})')],
         [(norms(SQUARES), 'the root is missing'), (norms(f'sum(p.grad.norm() {EACH})'), 'a sum of lengths'), (norms(f'torch.stack([p.grad.norm() {EACH}]).mean()'), 'a mean of lengths'),
-         (norms('next(learn.model.parameters()).grad.norm()'), 'the first parameter alone'), (norms(f'{SQUARES}.sqrt()', event='after_step'), 'when it looks there is no gradient'),
+         (norms('next(learn.model.parameters()).grad.norm()'), 'one parameter alone'), (norms(f'{SQUARES}.sqrt()', event='after_step'), 'when it looks there is no gradient'),
          (norms(f'{SQUARES}.sqrt()', event='after_loss'), 'when it looks there is no gradient'), (norms(f'{SQUARES}.sqrt()', event='after_batch'), 'when it looks there is no gradient'),
          (norms(f'sum(p.square().sum() {EACH}).sqrt()'), 'those are the weights'), (norms(f'sum(p.grad.abs().sum() {EACH})'), 'absolute values'), (norms(f'sum(p.grad.sum() {EACH})'), 'where are the squares'),
          (norms(f'{SQUARES}.sqrt()', ''), "no attribute 'norms'"), ('class Norms(Callback):\n    def __init__(self): self.norms = []', 'nothing was recorded'), ('Norms = 3', 'not callable'), ('Norms = Callback', "no attribute 'norms'"),
