@@ -21,6 +21,14 @@ def test_a_table_has_a_line_for_each_epoch_under_its_names_and_quiet_none(capsys
     assert capsys.readouterr().out == ''
 
 
+def test_an_epoch_that_was_broken_off_has_no_line_even_if_somebody_wrote_a_row(capsys):
+    class Row(Callback):
+        order = 5
+        def after_epoch(self, learn): learn.history.append({'epoch': learn.epoch + 1})
+    learner([Row(), TableCallback(), Diary(after_loss=raising(None, None, CancelFit))], bs=40).fit(2)
+    assert capsys.readouterr().out.split() == ['epoch', '1']
+
+
 def test_early_stopping_waits_for_three_epochs_if_nobody_says_otherwise():
     stopping = EarlyStopping()
     assert (stopping.patience, stopping.min_delta, stopping.monitor, stopping.restore_best) == (3, 0., 'valid_loss', False)
