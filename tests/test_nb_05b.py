@@ -392,6 +392,11 @@ def test_a_layer_without_weights_must_be_the_same_too(tmp_path, one, other, mess
     with pytest.raises(FitError, match=message): learner([Checkpoint(tmp_path)], layers=[other]).fit(2)
 
 
+def test_the_mode_of_a_loss_is_no_setting(tmp_path):
+    learner([Checkpoint(tmp_path)], loss_func=Weighted(1., .1).train()).fit(1)
+    assert learner([Checkpoint(tmp_path)], loss_func=Weighted(1., .1).eval()).fit(2).epoch == 2
+
+
 def test_loaders_of_another_order_or_length_are_those_of_another_fit(tmp_path):
     from torch.utils.data import DataLoader, TensorDataset
     def fit(n=40, shuffle=False):
