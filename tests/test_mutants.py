@@ -3,7 +3,7 @@ import json, runpy, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 
-RUNNER = [Path(__file__).parent/'mutants'/name for name in ('__main__.py', 'trial.py', 'systematic.py', 'equivalent.py')]
+RUNNER = [Path(__file__).parent/'mutants'/name for name in ('__main__.py', 'trial.py', 'systematic.py')]
 TESTS = '''
 import pytest
 from exp.nb_01 import countdown, double
@@ -34,7 +34,7 @@ def run(tmp_path):
         (tmp_path/'tests'/'mutants').mkdir(parents=True)
         for path in RUNNER: shutil.copy(path, tmp_path/'tests'/'mutants')
         place = 'exp/nb_01.py' if name == 'nb_01' else f'{name}.py'
-        files = {'exp/__init__.py': '', place: module, f'tests/test_{name}.py': tests,
+        files = {'exp/__init__.py': '', 'tests/mutants/equivalent.py': 'EQUIVALENT = []', place: module, f'tests/test_{name}.py': tests,
                  f'tests/mutants/{name}.py': f'MUTANTS = {[*mutants, *[CAUGHT]*(10 - len(mutants))]}'}
         for path, text in files.items(): (tmp_path/path).write_text(text)
         return again(*arguments)
