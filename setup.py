@@ -2,7 +2,7 @@
 from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
-NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml']
+NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow']
 
 setup(
     name='exp',

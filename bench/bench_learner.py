@@ -1,7 +1,7 @@
 """Lesson 05: an epoch by our Learner, fastai, Lightning and skorch beside the bare loop. `python bench/bench_learner.py`
 
 Everyone trains the same model with torch.optim.SGD, validates by batches with loss and accuracy, and shows its progress; what they
-write goes into a string. Each fit is of several epochs, so that what a fit does once, at its start, weighs little."""
+write goes into a string. A few per cent are looked for between ours and the bare loop, so these are measured in many rounds."""
 import os
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 import contextlib, importlib.util, io, logging, warnings
