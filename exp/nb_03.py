@@ -232,7 +232,7 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 1cff6827
+# %% nbs/03_autograd.ipynb 5fc425aa
 def draw_graph(root, ax=None, **names):
     """Draws the graph of a Var before `backward` cuts it, the result on the right; returns the axes. A box says what a node
     is called in `names` or made by, its value (of many numbers: the shape), and its gradient (of many: the length)."""
@@ -248,12 +248,11 @@ def draw_graph(root, ax=None, **names):
         graph.add_edges_from((id(node), id(parent)) for parent, _ in node.links)
     columns = list(nx.topological_generations(graph))        # each column holds what those before it use
     ax = ax or plt.subplots(figsize=(1.25 * len(columns), 1.3 * max(map(len, columns))), dpi=110)[1]
-    boxes = {}
+    boxes = {}                                               # they are drawn first, and their borders end the arrows
     for i, column in enumerate(columns):
         for k, node in enumerate(column): boxes[node] = ax.text(-i, -k, ha='center', va='center', **graph.nodes[node])
-    for user, parent in graph.edges:                         # a value goes to its user, a slope to its parent
-        for a, b, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
-            start, end = boxes[a], boxes[b]                  # drawn after the boxes, whose borders end the arrows
+    for user, parent in ((boxes[user], boxes[parent]) for user, parent in graph.edges):
+        for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
             ax.add_patch(FancyArrowPatch(start.get_position(), end.get_position(), color=colour, ls=style, zorder=4,
                                          patchA=start.get_bbox_patch(), patchB=end.get_bbox_patch(),
                                          arrowstyle='->', mutation_scale=12, connectionstyle='arc3,rad=.08'))
