@@ -261,11 +261,12 @@ def draw_graph(root, ax=None, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb cfa5d81e
+# %% nbs/03_autograd.ipynb d363573c
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
-    leaves = [Var(torch.as_tensor(x, dtype=torch.float64).clone(memory_format=torch.contiguous_format), True) for x in inputs]
+    inputs = [torch.as_tensor(x, dtype=torch.float64) for x in inputs]
+    leaves = [Var(x.clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
         for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)
