@@ -32,14 +32,17 @@ def test_eq(got, want):
 test.__test__ = test_eq.__test__ = False
 
 # ---
-# attempt
-# %% nbs/00_exports.ipynb 6305b992
+# Cause
+# %% nbs/00_exports.ipynb 0e772b07
+class Cause(Exception): "Raised by a check that has found what is wrong: its text is all that is told."
+
 def attempt(answer, cases=None):
     "(values, None) of an `answer`, or (None, sentence) when it fails. A function is called with a copy of each of `cases`, or with nothing."
     try:
         if cases is None: return [answer() if callable(answer) else answer], None
         if not callable(answer): return None, f'wanted a function, got {describe(answer)}'
         return [answer(*copy.deepcopy(case)) for case in cases], None
+    except Cause as e: return None, str(e)
     except Exception as e: return None, f'your code fails with {type(e).__name__}: {e}'
 
 def agrees(cmp, a, b):

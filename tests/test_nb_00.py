@@ -1,6 +1,6 @@
 import numpy as np, pytest, torch
 from torch import tensor
-from exp.nb_00 import agrees, attempt, check_answer, describe, expected, in_kind, same, test, test_eq
+from exp.nb_00 import Cause, agrees, attempt, check_answer, describe, expected, in_kind, same, test, test_eq
 
 
 @pytest.mark.parametrize('a, b', [(1, 1), ('a', 'a'), ([1, 2], (1, 2)), (tensor([1, 2]), tensor([1, 2])), (np.ones(3), np.ones(3)),
@@ -131,3 +131,10 @@ def test_an_answer_that_changes_its_case_is_compared_with_what_the_case_was(caps
     check_answer(emptied, len, cases=[(case,)])
     check_answer(lambda numbers: numbers.clear() or len(numbers), len, cases=[(case,)])
     assert 'right' not in capsys.readouterr().out.replace('is there', '') and case == [3, 4]
+
+
+def test_what_a_check_has_found_is_told_without_blaming_the_code(capsys):
+    def found(x): raise Cause(f'{x} is even')
+    check_answer(found, len, cases=[(2,)])
+    check_answer(lambda: found(4), 3)
+    assert capsys.readouterr().out == 'not yet: 2 is even\nnot yet: 4 is even\n'
