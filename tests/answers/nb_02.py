@@ -55,8 +55,8 @@ ANSWERS = {
          (dead('return (z <= 0).al(0).sum()'), "has no attribute 'al'"), (dead('return (z.mean(0) < 0).sum()'), 'whose mean is negative'), (dead('return (z[0] <= 0).sum()'), 'only one of the examples'), (dead('return len((z <= 0).all(0))'), 'all units were counted'),
          (dead('return (z[-1] < 0).sum()'), 'only one of the examples'), (dead('return z.shape[0] - (z > 0).any(0).sum().item()'), 'examples less living units'), (dead('return (z <= 0).all()'), 'one yes or no'), (dead('return len(z)'), 'all examples were counted'),
          (dead('return int((z.median(0).values <= 0).sum())'), 'whose median is negative'), (dead('return z.amax(0).lt(0).sum()'), 'exactly 0')]),
-    6: (['best_lr = .0064', 'best_lr = .0066', 'best_lr = 13/2000', 'import numpy as np; best_lr = np.float32(.0065)', 'best_lr = tensor(.0068)', 'best_lr = .006', 'best_lr = .007'],
-        [('best_lr = .005', 'the steps are too short'), ('best_lr = .001', 'the steps are too short'), ('best_lr = .01', 'too long'), ('best_lr = .05', 'steps far too long'), ('best_lr = .25', 'steps far too long'),
-         ('best_lr = 1e-4', 'steps far too short'), ('best_lr = -.005', 'uphill'), ('best_lr = 0', 'nothing moves'), ('best_lr = "small"', 'wanted a number'), ('best_lr = None', 'wanted a number'), ('best_lr = .012', 'above the 4.20 of .005'), ('best_lr = .0125', 'above the 4.20 of .005'), ('best_lr = .013', 'above the 4.20 of .005'), ('best_lr = .01625', 'above the 4.20 of .005'),
-         ('best_lr = .008', 'too long'), ('best_lr = float("nan")', 'a finite number'), ('best_lr = float("inf")', 'a finite number'), ('best_lr = tensor([.006, .007])', 'wanted a number')]),
+    6: (['best_lr = .0064', 'best_lr = 13/2000', 'import numpy as np; best_lr = np.float32(.0065)', 'best_lr = tensor(.0068)', 'best_lr = .006', 'best_lr = .007'],
+        [('best_lr = .005', 'the steps are too short'), ('best_lr = .001', 'the steps are too short'), ('best_lr = .01', 'too long'), ('best_lr = .25', 'steps far too long'),
+         ('best_lr = 1e-4', 'steps far too short'), ('best_lr = -.005', 'uphill'), ('best_lr = 0', 'nothing moves'), ('best_lr = "small"', 'wanted a number'), ('best_lr = None', 'wanted a number'), ('best_lr = .012', 'above the 4.20 of .005'), ('best_lr = .013', 'above the 4.20 of .005'), ('best_lr = .01625', 'above the 4.20 of .005'),
+         ('best_lr = float("nan")', 'a finite number'), ('best_lr = float("inf")', 'a finite number'), ('best_lr = tensor([.006, .007])', 'wanted a number')]),
 }
