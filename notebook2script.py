@@ -14,30 +14,26 @@ import argparse, builtins, gc, json, opcode, os, re, sys, time, warnings, zlib  
 from fnmatch import fnmatch
 from pathlib import Path
 
-NAME = r'([0-9]+)([a-z]?)(?:_.*)?'
-DIRECTIVE = r'(?i)[ \t]*#(?:[ \t]*\|?[ \t]*export|(?:[ \t]*\|[ \t]*)?(export[sid]))[ \t]*'
-ALMOST = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)(?:[ \t:,;](.*))?'
-SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
-                 for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
-COMMENT = r'[ \t]*#'
-MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
-CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
-LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
-HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
-RULE = '\n# ---\n'
-HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
-FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
-MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
-OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
-NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
 
 class Refused(Exception):
     "Nothing was written, because of problems, which are its `args`: messages that begin with notebook, cell and line."
     def __str__(self): return '\n'.join(self.args)
 
+class Result:
+    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
+    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
+    `errors`, which stop it; `problems`, which do not; `notes`, which are no problems; `seconds`."""
+    def __init__(self):
+        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
+        self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
+
 
 # Read: bytes -> cells
+
+CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
+LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
+UNFINISHED = 'has the conflict markers of an unfinished merge'
 
 class Cell:
     """A cell of the notebook `shown`; its number counts from 1, as Jupyter shows them. An exported one has its `code`,
@@ -51,9 +47,9 @@ class Cell:
         source = raw.get('source', None if self.kind == 'code' else '')
         try: source = ''.join(source) if isinstance(source, list) else source + ''
         except TypeError: raise Refused(self.problem('source is neither a text nor a list of texts'))
-        self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
+        self.source = source.replace('\r\n', '\n').replace('\r', '\n')
         if self.kind != 'code' and ('<<<<<<<' in source or '>>>>>>>' in source) and re.search(LEFT_OVER, self.source):
-            raise Refused(self.problem('has the conflict markers of an unfinished merge'))
+            raise Refused(self.problem(UNFINISHED))
 
     def line(self, line):
         "The line of the source for a line of the code; both count from 1."
@@ -80,7 +76,7 @@ def cells_of(data, shown):
     except UnicodeDecodeError as e: refuse(f'not UTF-8: byte {e.start} is {e.object[e.start]:#04x}')
     except RecursionError: refuse('nested too deeply')
     except ValueError as e:
-        if re.search(CONFLICT, text): refuse('has the conflict markers of an unfinished merge')
+        if re.search(CONFLICT, text): refuse(UNFINISHED)
         refuse(f'not JSON, or cut off: {e}' if text.strip() else 'is empty')
     if not isinstance(notebook, dict): refuse('not a notebook')
     version, cells = notebook.get('nbformat'), notebook.get('cells')
@@ -96,23 +92,28 @@ def cells_of(data, shown):
 
 # Select: cells -> exported cells
 
-def select(cells):
-    "(the exported cells, given their code; warnings of what is almost a directive; what to say once of other tools')."
-    problems, notes = [], []
+DIRECTIVE = r'(?i)[ \t]*#(?:[ \t]*\|?[ \t]*export|(?:[ \t]*\|[ \t]*)?(export[sid]))[ \t]*'
+ALMOST = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)(?:[ \t:,;](.*))?'
+SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
+                 for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
+
+def select(cells, result):
+    "The exported cells, given their code; tells the result of what is almost a directive, and of other tools'."
     for cell in cells:
         if '#' not in cell.source: continue
         lines = cell.source.split('\n')
-        top = next((i for i, line in enumerate(lines) if line.strip() and not re.match(COMMENT, line)), len(lines))
+        top = next((i for i, line in enumerate(lines) if line.strip()[:1] not in ('', '#')), len(lines))
         marks = {i: mark for i, line in enumerate(lines) if '#' in line and (mark := re.fullmatch(DIRECTIVE, line))}
         first = min(marks, default=top)
-        if first < top and cell.kind == 'code':
+        result.problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, [*marks], top)]
+        if cell.kind != 'code': continue
+        if first < top:
             code = '\n'.join(lines[:first] + lines[first + 1:])
             if code.strip(): cell.code, cell.directive = code, first
-            if word := marks[first][1]: notes.append(f'`#| {word}` is taken for `#export`')
-        problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, [*marks], top)]
-        if cell.kind == 'code' and any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
-            notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
-    return [cell for cell in cells if cell.code], problems, notes
+            if word := marks[first][1]: result.notes.append(f'`#| {word}` is taken for `#export`')
+        if any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
+            result.notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
+    return [cell for cell in cells if cell.code]
 
 def misses(kind, lines, marks, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
@@ -146,16 +147,40 @@ def near_miss(line):
 
 # Check: exported cells -> a module's text, if it can be one
 
+HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
+RULE = '\n# ---\n'
+MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
+NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
+
 def numbered(stem):
     "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
-    match = re.fullmatch(NAME, stem, re.DOTALL)
+    match = re.fullmatch('([0-9]+)([a-z]?)(?:_.*)?', stem, re.DOTALL)
     return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
 
 class Module:
-    "What a notebook's `cells` export: its `name` and `order`, its `text`; once checked, the `facts` about its names."
-    def __init__(self, shown, cells, exported):
-        self.shown, self.cells, self.exported, self.facts = shown, cells, exported, Facts('')
+    """What a notebook's `cells` export: its `name` and `order`, its `text`, and the `facts` about its names. Tells the
+    result of `errors`; `exported` is empty where there are no cells to export."""
+    def __init__(self, shown, cells, package, result):
+        self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
+        if self.exported and not self.name:
+            wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
+            result.errors.append(f'{shown}: {wrong}')
+        elif self.exported: result.errors += self.assemble()
+
+    def assemble(self):
+        "Joins the exported cells, with `from __future__` lines on top, and checks each; gives the problems."
+        shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', self.shown)        # what no comment may hold
+        future, blocks, problems = {}, [], []
+        for cell in self.exported:
+            problems += lift(cell, future)
+            blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
+        top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
+        self.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
+        self.facts = Facts(self.package, self.text)
+        for cell in self.exported: problems += check_alone(cell, sum({*future.values()}), self.facts)
+        if not problems and 'global ' in self.text: problems += check_together(self)
+        return problems
 
     def place(self, code, at):
         "(cell, line of its code from 1, column from 0 in bytes) of the instruction of index `at`."
@@ -172,49 +197,23 @@ class Module:
         if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
         return cell.problem(message, cell.line(line), column)
 
-def convert(cells, shown, out):
-    "(the module that cells make, None where they export nothing; problems; warnings; notes)."
-    exported, loose, notes = select(cells)
-    if not exported: return None, [], loose, notes
-    module = Module(shown, cells, exported)
-    if not module.name:
-        wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
-        return None, [f'{shown}: {wrong}'], loose, notes
-    return module, assemble(module, out), loose, notes
-
-def assemble(module, out):
-    "Joins the exported cells, with `from __future__` lines on top, and checks each; returns the problems."
-    shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', module.shown)      # what no comment may hold
-    future, blocks, problems = {}, [], []
-    for cell in module.exported:
-        lines = cell.code.split('\n')
-        problems += lift(cell, lines, future)
-        cell.code = '\n'.join(lines).rstrip('\n')
-        blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
-    top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
-    module.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
-    module.facts = Facts(out.name, module.text)
-    for cell in module.exported: problems += check_alone(cell, future, module.facts)
-    if not problems and 'global ' in module.text: problems += check_together(module)
-    return problems
-
-def lift(cell, lines, future):
-    "Moves the `from __future__` statements of a cell from `lines` to `future`, with their flags; gives the problems."
-    if '__future__' not in cell.code: return
-    import ast, __future__
-    try: statements = ast.parse(cell.code).body
-    except NO_PROGRAM: return                                          # check says more
-    for node in statements:
-        if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
-        taken = range(node.lineno, node.end_lineno + 1)
-        if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
-            yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
-        unknown = {alias.name for alias in node.names} - {*__future__.all_feature_names}
-        if unknown:
-            yield cell.problem(f'Python has no {unknown} in its future', cell.line(node.lineno), node.col_offset)
-        for line in taken: lines[line - 1] = ''
-        for alias in node.names if not unknown else []:
-            future[f'from __future__ import {alias.name}'] = getattr(__future__, alias.name).compiler_flag
+def lift(cell, future):
+    "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
+    lines = cell.code.split('\n')
+    if '__future__' in cell.code:
+        import ast, __future__
+        try: statements = ast.parse(cell.code).body
+        except NO_PROGRAM: statements = []                             # check_alone says more
+        for node in statements:
+            if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
+            taken = range(node.lineno, node.end_lineno + 1)
+            names = [alias.name for alias in node.names]
+            if not {*names} <= {*__future__.all_feature_names}: continue               # check_alone says so
+            if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
+                yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
+            for line in taken: lines[line - 1] = ''
+            future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
+    cell.code = '\n'.join(lines).rstrip('\n')
 
 def title(code):
     """The first name that a cell defines. It stands above the cell's line, and stays when the cell is edited: git then
@@ -227,28 +226,32 @@ def digest(code):
     lines = filter(None, map(str.rstrip, code.split('\n')))
     return f'{zlib.crc32(chr(10).join(lines).encode("utf-8", "surrogatepass")):08x}'
 
-def check_alone(cell, future, facts):
+def fault(e):
+    "(line from 1 or None, column from 0, message) of what Python raised for a text."
+    message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
+    return getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1), message
+
+def check_alone(cell, flags, facts):
     "What keeps a cell from standing alone in a module, as problems that say what to do; adds its names to the facts."
     if '\0' in cell.code: return [cell.problem('contains a NUL character')]
-    try: facts.add(compile(cell.code, str(cell.number), 'exec', sum({*future.values()}), True, 0))
+    try: facts.add(compile(cell.code, str(cell.number), 'exec', flags, True, 0))
     except UnicodeEncodeError: return [cell.problem('contains half of a character, which no file can hold')]
     except NO_PROGRAM as e:
-        line, offset = getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1
-        message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
-        text = ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])
-        if re.match(CONFLICT, text): message = 'has the conflict markers of an unfinished merge'
+        line, column, message = fault(e)
+        text = cell.code.split('\n')[line - 1] if line else ''
+        if re.match(CONFLICT, text): message = UNFINISHED
         elif re.match(MAGIC, text): message = NOT_PYTHON
-        return [cell.problem(message, line and cell.line(line), max(0, offset - 1))]
+        return [cell.problem(message, line and cell.line(line), column)]
     return []
 
 def check_together(module):
     "The problem of cells of which each is right, but not all of them one after the other."
     try: compile(module.text, module.name, 'exec', 0, True, 0)
     except NO_PROGRAM as e:
-        at, place = getattr(e, 'lineno', None) or 1, getattr(e, 'offset', None) or 1
-        number, start = [(i, top) for i, (top, *_) in enumerate(blocks(module.text)) if top <= at][-1]
+        line, column, message = fault(e)
+        number, start = [(i, start) for i, (start, *_) in enumerate(blocks(module.text)) if start <= (line or 1)][-1]
         cell = module.exported[max(0, number - 1)]
-        yield cell.problem(getattr(e, 'msg', None) or str(e), cell.line(at - start + 1), max(0, place - 1))
+        yield cell.problem(message, cell.line((line or 1) - start + 1), column)
 
 
 # Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
@@ -264,19 +267,13 @@ AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
 NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
-class Unknown(Exception):
-    "Which names a module has cannot be known; says why. `names` are those that it surely has."
-    names = frozenset()
-
-class Absent(Unknown):
-    "There is no such module."
-
 class Facts:
     """What the code of a module of `package` does with the module's names: which are `bound`; `reads`; those of them
     that come `early`, at a time when the name is not bound; `imports`. Each of the latter three ends with a code object
-    and the index of an instruction in it. `folders` are those of a package."""
-    def __init__(self, package, text='', path=None, folders=(), bound=()):
-        self.package, self.text, self.path, self.folders = package, text, path, folders
+    and the index of an instruction in it. An installed one has a `path`, a package its `folders`; `doubt` says why more
+    names may be bound."""
+    def __init__(self, package='', text='', path=None, folders=(), bound=(), doubt=''):
+        self.package, self.text, self.path, self.folders, self.doubt = package, text, path, folders, doubt
         self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
 
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
@@ -327,43 +324,35 @@ def argument(data, at):
 def constants(code, at):
     "The values of the two constants that were loaded last before an instruction, the later one first."
     data, values = code.co_code, []
-    for at in range(at - 1, -1, -1):
-        name = opcode.opname[data[2 * at]]
-        if name in ('LOAD_CONST', 'LOAD_SMALL_INT'):
-            values.append(argument(data, at) if name == 'LOAD_SMALL_INT' else code.co_consts[argument(data, at)])
-            if len(values) == 2: break
+    while at and len(values) < 2:
+        at -= 1
+        match opcode.opname[data[2 * at]]:
+            case 'LOAD_CONST': values.append(code.co_consts[argument(data, at)])
+            case 'LOAD_SMALL_INT': values.append(argument(data, at))
     return [*values, None, None][:2]
+
+class Unknown(Exception):
+    "Which names a module has cannot be known; says why."
 
 class Names:
     """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
     imported. Each is looked at once."""
     def __init__(self, modules, root, out):
-        self.out, self.path, self.stars = out, [str(root), *sys.path], {}
+        self.out, self.path, self.given = out, [str(root), *sys.path], {}
         self.known = {f'{out.name}.{module.name}': module.facts for module in modules}
 
-    def once(self, table, dotted, find):
-        "What `find` gives for a module, or gave before. Raises Unknown."
-        if dotted not in table:
-            table[dotted] = set()                                      # a circle adds nothing
-            try: table[dotted] = find(dotted)
-            except Unknown as e: table[dotted] = e
-        if isinstance(table[dotted], Unknown): raise table[dotted]
-        return table[dotted]
-
-    def facts(self, dotted): return self.once(self.known, dotted, self.look)
-
-    def star(self, dotted): return self.once(self.stars, dotted, self.public)
-
-    def look(self, dotted):
-        "The Facts of a module. Raises Unknown."
-        first, *rest = dotted.split('.')
-        path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-        try:
-            if first != self.out.name or not path.is_file(): return self.installed(dotted)
-            facts = Facts(first, path.read_text('utf-8'))
-            facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
-            return facts
-        except NO_PROGRAM as e: raise Unknown(f'{dotted} cannot be read: {e}')
+    def facts(self, dotted):
+        "The Facts of a module."
+        if dotted not in self.known:
+            first, *rest = dotted.split('.')
+            path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
+            try:
+                if first == self.out.name and path.is_file():
+                    self.known[dotted] = facts = Facts(first, path.read_text('utf-8'))
+                    facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
+                else: self.known[dotted] = self.installed(dotted)
+            except NO_PROGRAM as e: self.known[dotted] = Facts(doubt=f'{dotted} cannot be read: {e}')
+        return self.known[dotted]
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
@@ -379,53 +368,55 @@ class Names:
             path = (spec and spec.has_location and spec.submodule_search_locations) or folder
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
-            return Facts('', bound=dir(__import__(dotted)))            # Python's own: it has no text, and shows nothing
+            return Facts(bound=dir(__import__(dotted)))                # Python's own: it has no text, and shows nothing
         if not spec or binary: return stub(folder, spec, dotted)
         facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
         if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
         if spec.origin: facts.add(spec.loader.get_code(name), deep=False)       # without: a folder, which has no code
         return facts
 
-    def scope(self, facts, strict=True):
-        "All names of a module: its own, and those that its star imports give. Raises Unknown."
-        names, dark = set(facts.bound), None
+    def scope(self, facts):
+        "(all names of a module, its own and those that its star imports give; why there may be more, or '')."
+        names, doubt = set(facts.bound), facts.doubt
         for base in facts.stars():
-            try: names |= self.star(base)
-            except Unknown as e:
-                names |= e.names
-                if strict or not isinstance(e, Absent): dark = e       # else a line that never runs: the package works
-        if dark: dark.names = names
-        if dark: raise dark
-        return names
+            given, unsure = self.star(base)
+            names |= given
+            if not facts.path: doubt = unsure or doubt                 # else a line that never runs: the package works
+        return names, doubt
 
-    def public(self, dotted):
-        "What `from dotted import *` gives; more than that where `__all__` is computed. Raises Unknown."
-        facts = self.facts(dotted)
-        names = self.scope(facts, dotted.startswith(f'{self.out.name}.'))
+    def star(self, dotted):
+        "(what `from dotted import *` gives, with more where `__all__` is computed; why it may give more, or '')."
+        if dotted not in self.given:
+            self.given[dotted] = set(), ''                             # a circle adds nothing
+            facts = self.facts(dotted)
+            listed, complete = every(facts.source()) if '__all__' in facts.bound else (set(), False)
+            self.given[dotted] = (listed, '') if complete else self.public(facts)
+        return self.given[dotted]
+
+    def public(self, facts):
+        "The same for a module that does not list its names."
+        names, doubt = self.scope(facts)
         if '__all__' not in facts.bound:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
-            return {name for name in names if not name.startswith('_')}
-        listed, complete = every(text := facts.source())
-        if complete: return listed
+            return {name for name in names if not name.startswith('_')}, doubt
+        text = facts.source()
         if '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
-        return names - {'__all__'}
+        return names - {'__all__'}, doubt
 
     def lacking(self, dotted, facts, wanted):
         "Those of the names `wanted` that a module lacks. Raises Unknown."
-        lost, dark = wanted - facts.bound, None
-        try: lost = lost and lost - self.scope(facts)
-        except Unknown as e: lost, dark = lost - e.names, e
-        if lost and dark: raise dark
-        if lost: self.doubt(dotted, facts, set())
+        if not (lost := wanted - facts.bound): return lost
+        names, doubt = self.scope(facts)
+        lost = lost - names
+        if lost and (doubt := doubt or self.writes(dotted, facts, set())): raise Unknown(doubt)
         return lost
 
-    def doubt(self, dotted, facts, seen):
-        "Raises Unknown where a module, or one whose names it takes by a star, writes names that no text shows."
-        if dotted in seen: return
+    def writes(self, dotted, facts, seen):
+        "How a module, or one whose names it takes by a star, writes names that no text shows; or ''."
         seen.add(dotted)
-        if reason := writes(facts.source(), strict=not facts.path): raise Unknown(f'{dotted} {reason}')
-        for base in facts.stars():
-            if isinstance(self.known.get(base), Facts): self.doubt(base, self.known[base], seen)
+        if how := writes(facts.source(), strict=not facts.path): return f'{dotted} {how}'
+        return next(filter(None, (self.writes(base, self.known[base], seen) for base in facts.stars()
+                                  if base in self.known and base not in seen)), '')
 
 def every(text):
     "(the names that `__all__` lists in so many words, whether those are all)."
@@ -442,47 +433,17 @@ def stub(places, spec, dotted):
         if not os.path.isfile(file): continue
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
-        return Facts('', bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
-    if not spec: raise Absent(f'{dotted} is not installed')
-    return Facts('', bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
+        return Facts(bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
+    if not spec: return Facts(doubt=f'{dotted} is not installed')
+    return Facts(bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
 
-def check_names(module, names, package, problems, notes):
-    "Adds the problems with names, which do not stop an export, and a note where names cannot be checked."
-    off = {}
+def check_names(module, names, result):
+    "Tells the result of problems with names, which do not stop an export, or why these cannot be checked."
     for check in missing, early, imported, listed:
-        try: problems += filter(None, check(module, names, package))
-        except Unknown as e: off[f'{module.shown}: names are not checked: {e}'] = 1
-    notes += off
+        try: result.problems += filter(None, check(module, names))
+        except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
-def early(module, names, package):
-    "A problem for each name that a line at the top level reads above the line that sets it."
-    if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
-    late -= set().union(*map(names.star, module.facts.stars()))
-    for name, code, at in module.facts.early:
-        if name in late and not excused(*module.place(code, at), name, 'NameError', AROUND):
-            yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name)
-
-def imported(module, names, package):
-    "A problem for each name that is imported from a module of ours which does not have it."
-    for base, taken, code, at in module.facts.imports:
-        if not re.fullmatch(rf'{re.escape(package)}\.nb_[0-9]+[a-z]?', base): continue
-        try: facts = names.facts(base)
-        except Absent: continue                                        # which is a problem of its own
-        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS) if '__getattr__' not in facts.bound else ():
-            if not excused(*module.place(code, at), name, 'ImportError'):
-                yield module.problem(f'{base} has no `{name}`', code, at, name)
-
-def listed(module, names, package):
-    "A problem for each name that `__all__` lists and the module lacks."
-    wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
-    for name in names.lacking(module.shown, module.facts, wanted):
-        for cell in module.exported:
-            if found := re.search(rf'(["\']){name}\1', cell.code):
-                line = cell.code.count('\n', 0, found.start()) + 1
-                yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', cell.line(line))
-                break
-
-def missing(module, names, package):
+def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
     lost = names.lacking(module.shown, module.facts, {name for name, _, _ in module.facts.reads})
     places = [(*module.place(code, at), name, code, at) for name, code, at in module.facts.reads if name in lost]
@@ -492,6 +453,33 @@ def missing(module, names, package):
         if problem := module.problem(f'`{name}` is set {setter(module, name)}', code, at, name):
             lost = lost - {name}
             yield problem
+
+def early(module, names):
+    "A problem for each name that a line at the top level reads above the line that sets it."
+    if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
+    late = late.difference(*(names.star(base)[0] for base in module.facts.stars()))
+    for name, code, at in module.facts.early:
+        if name in late and not excused(*module.place(code, at), name, 'NameError', AROUND):
+            yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name)
+
+def imported(module, names):
+    "A problem for each name that is imported from a module of ours which does not have it."
+    for base, taken, code, at in module.facts.imports:
+        if not re.fullmatch(rf'{re.escape(module.package)}\.nb_[0-9]+[a-z]?', base): continue
+        facts = names.facts(base)
+        if '__getattr__' in facts.bound: continue
+        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS):
+            if not excused(*module.place(code, at), name, 'ImportError'):
+                yield module.problem(f'{base} has no `{name}`', code, at, name)
+
+def listed(module, names):
+    "A problem for each name that `__all__` lists and the module lacks."
+    wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
+    for name in names.lacking(module.shown, module.facts, wanted):
+        cell, found = next((cell, found) for cell in module.exported
+                           if (found := re.search(rf'(["\']){name}\1', cell.code)))
+        line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
+        yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', line)
 
 AROUND = """If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp AsyncFor AsyncWith
     """.split()
@@ -504,14 +492,14 @@ def excused(cell, line, column, name, error, around=()):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
                                                < (node.end_lineno, node.end_col_offset)): continue
         if type(node).__name__ in around: return True
+        parts, words = [], {error, repr(name), 'version_info', 'TYPE_CHECKING'}
         match node:
-            case ast.If() | ast.While() | ast.IfExp():
-                parts, words = [node.test], {repr(name), 'version_info', 'TYPE_CHECKING'}
-            case ast.BoolOp(): parts, words = node.values, {repr(name)}
+            case ast.If() | ast.While() | ast.IfExp(): parts = [node.test]
+            case ast.BoolOp(): parts = node.values
+            case ast.With(): parts = [item.context_expr for item in node.items]
             case ast.Try() if line <= node.body[-1].end_lineno:
-                parts, words = [h.type or ast.Name(error) for h in node.handlers], {error, 'Exception', 'BaseException'}
-            case ast.With(): parts, words = [item.context_expr for item in node.items], {error}
-            case _: continue
+                parts = [handler.type or ast.Name(error) for handler in node.handlers]
+                words |= {'Exception', 'BaseException'}
         if any({getattr(n, 'id', ''), getattr(n, 'attr', ''), repr(getattr(n, 'value', ''))} & words
                for part in parts for n in ast.walk(part)): return True
     return False
@@ -525,9 +513,9 @@ def writes(text, strict=True):
     as in `for x in ["a", "b"]: globals()[x] = 1`: the text shows them."""
     if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
-    parent, own, aliases, spelt = {}, {}, {}, set()
-    for node in ast.walk(ast.parse(text)):
-        for child in ast.iter_child_nodes(node): parent[child] = node
+    nodes, own, aliases, spelt = [*ast.walk(ast.parse(text))], {}, {}, set()
+    inner = {n for f in nodes if isinstance(f, (ast.FunctionDef, ast.Lambda)) for n in ast.walk(f)}
+    for node in nodes:
         match node:
             case ast.If(ast.Name('TYPE_CHECKING') | ast.Attribute(_, 'TYPE_CHECKING'), body):
                 if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # shown there
@@ -535,19 +523,13 @@ def writes(text, strict=True):
             case ast.Call(ast.Name('exec'), [_]): return 'calls exec'
             case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'spreads an enum'
             case ast.Call(ast.Name('globals'), []): own[node] = 'globals()'
-            case ast.Call(ast.Name('locals' | 'vars' as how), []):
-                if not in_function(node, parent): own[node] = f'{how}()'
+            case ast.Call(ast.Name('locals' | 'vars' as how), []) if node not in inner: own[node] = f'{how}()'
             case ast.Subscript(ast.Attribute(_, 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
             case ast.Assign([ast.Name(name)], value): aliases[name] = value
     aliases = {name: own[value] for name, value in aliases.items() if value in own}
-    own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
-    return next((f'sets names through {how}' for node, how in own.items() if sets(node, parent[node], spelt)), '')
-
-def in_function(node, parent):
-    "Whether a node of the syntax tree lies in a function."
-    import ast
-    while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda)): node = parent[node]
-    return node in parent
+    own |= {node: aliases[node.id] for node in nodes if isinstance(node, ast.Name) and node.id in aliases}
+    return next((f'sets names through {own[node]}' for parent in nodes for node in ast.iter_child_nodes(parent)
+                 if node in own and sets(node, parent, spelt)), '')
 
 def sets(node, parent, spelt):
     "Whether what holds all names of a module is put to a use that may set one, other than those of a list."
@@ -564,39 +546,35 @@ def setter(module, name):
     "The cell that sets a name, in words."
     for cell in module.cells:
         if cell.kind != 'code' or cell.code or name not in cell.source: continue
-        facts = Facts('')
+        facts = Facts()
         try: facts.add(compile(re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source), 'cell', 'exec', 0, True, 0))
         except NO_PROGRAM: continue
         if name in facts.bound: return f'in cell {cell.number}, which is not exported'
     return 'nowhere'
 
-def import_problems(module, package, orders):
+def check_imports(module, orders):
     "A problem for each import of a module of ours that does not exist, or does not come before the importer."
     for base, names, code, at in module.facts.imports:
-        dotted = ' '.join(f'{base}.{name}' for name in names) if base == package else base
-        for name in re.findall(rf'(?<!\S){re.escape(package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
+        dotted = ' '.join(f'{base}.{name}' for name in names) if base == module.package else base
+        for name in re.findall(rf'(?<!\S){re.escape(module.package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
             if name not in orders: message = 'does not exist'
             elif name == module.name: message = 'imports itself, in a circle'
             elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
             cell, line, column = module.place(code, at)
-            yield cell.problem(f'{package}.{name} {message}', cell.line(line), column)
+            yield cell.problem(f'{module.package}.{name} {message}', cell.line(line), column)
 
 
 # Plan: modules -> what to write
 
+HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
+FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
+MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
+OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
 OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
               'foreign': 'was not generated, so it is not overwritten',
               EDITED: 'was edited by hand{}; put the change into the notebook, or use --force:'}
-
-class Result:
-    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
-    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
-    `problems` that did not stop it; `notes`, which are no problems; `seconds`."""
-    def __init__(self):
-        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
-        self.problems, self.notes = [], []
 
 def standing(path, wanted=None):
     "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
@@ -612,7 +590,7 @@ def standing(path, wanted=None):
         sound = hashlib.sha256(plain[old.end():].encode('utf-8', 'surrogatepass')).hexdigest()[:16] == old[1]
     else: sound = all(right for *_, right in blocks(plain))
     if sound: return OURS, text
-    torn = re.search('(?m)^<{7} ', plain) and re.search('(?m)^={7}$', plain) and re.search('(?m)^>{7} ', plain)
+    torn = all(re.search(f'(?m)^{mark}', plain) for mark in ('<{7} ', '={7}$', '>{7} '))
     return (TORN if torn else EDITED), text
 
 def blocks(text):
@@ -634,7 +612,7 @@ def difference(old, new, path):
 
 def plan(modules, root, out, force, whole):
     "A Result that says what is to be written. Raises Refused."
-    result, problems = Result(), []
+    result = Result()
     for module in modules:
         path = out/f'{module.name}.py'
         state, old = standing(path, module.text)
@@ -643,12 +621,12 @@ def plan(modules, root, out, force, whole):
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
         owner = re.match(HEAD, old)
         if owner and state != 'foreign' and owner[1] != module.shown and exports(root/owner[1]):
-            problems.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one')
+            result.errors.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one')
         elif state in OBJECTIONS and not (force and state == EDITED):
             lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
-            where = edited_cell(module, old) if state == EDITED else ''
-            problems.append('\n    '.join([f'{module.shown}: {path} {OBJECTIONS[state].format(where)}', *lines]))
-    if problems: raise Refused(*problems)
+            objection = OBJECTIONS[state].format(edited_cell(module, old))
+            result.errors.append('\n    '.join([f'{module.shown}: {path} {objection}', *lines]))
+    if result.errors: raise Refused(*result.errors)
     result.written = [*result.changes]
     for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
         state, _ = standing(path)
@@ -707,15 +685,29 @@ def write(modules, root, out, force, whole, prune, patience):
                 temporary[path].unlink(missing_ok=True)                # it could be a link
                 temporary[path].write_bytes(text.encode())
                 if path.exists(): temporary[path].chmod(path.stat().st_mode & 0o7777)
-            for path in result.written:                                # after all writes, this costs the disk least
-                with open(temporary[path], 'rb+') as f: os.fsync(f.fileno())
+            to_disk([*temporary.values()])
             for path in result.written: os.replace(temporary[path], path)
         finally:
             for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
         result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
-        for path in result.removed: path.unlink()
-        result.orphans = {path: state for path, state in result.orphans.items() if path not in result.removed}
+        for path in result.removed:
+            path.unlink()
+            del result.orphans[path]
     return result
+
+def to_disk(paths):
+    "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
+    import threading
+    failed = []
+    def force(paths):
+        try:
+            for path in paths:
+                with open(path, 'rb+') as f: os.fsync(f.fileno())
+        except OSError as e: failed.append(e)
+    threads = [threading.Thread(target=force, args=[paths[i::8]]) for i in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    if failed: raise failed[0]
 
 
 # All together
@@ -745,8 +737,7 @@ def project(start):
 
 def places(paths, root=None):
     "The same for a run over `paths`: that of the first of them, or else that of the current folder."
-    if root: return project(Path(os.path.abspath(root)))
-    named = [Path(os.path.abspath(path)) for path in paths[:1]]
+    named = [Path(os.path.abspath(path)) for path in [root or paths[0]]] if root or paths else []
     starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
     return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
 
@@ -757,12 +748,11 @@ def collect(paths, home, last=None):
         raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
     for name in paths or [home]:
         path = Path(os.path.abspath(name))
-        folder = path if path.suffix != '.ipynb' and path.is_dir() else path.parent
+        whole = path.suffix != '.ipynb' and path.is_dir()
+        folder, pattern = (path, '*') if whole else (path.parent, path.name)
         if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
         names = listings[folder]
-        if folder is path: matches = [*names.values()]
-        elif path.name in names: matches = [names[path.name]]
-        else: matches = [p for name, p in names.items() if fnmatch(name, path.name)]
+        matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
         if not matches and paths: problems.append(f'{name}: no such notebook')
         found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
     if problems: raise Refused(*problems)
@@ -770,32 +760,28 @@ def collect(paths, home, last=None):
 
 def exports(path):
     "Whether a notebook exists and exports cells, or may do so, since it cannot be read."
-    try: return path.is_file() and bool(select(read(path, path.name))[0])
+    try: return path.is_file() and bool(select(read(path, path.name), Result()))
     except Refused: return True
 
 def prepare(notebooks, root, out, result):
-    "(the modules of the notebooks in their order, the problems); adds warnings and notes to the result."
-    modules, problems, beside, known = {}, [], {}, {*notebooks}
+    "The modules of the notebooks in their order; tells the result what is wrong with each notebook."
+    modules, beside, known = {}, {}, {*notebooks}
+    for folder in {path.parent for path in notebooks}:
+        for path in sorted({*folder.glob('*.ipynb')} - known):
+            beside.setdefault((folder, numbered(path.stem)[0]), []).append(path)
     for path in notebooks:
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        try: module, found, loose, notes = convert(read(path, shown), shown, out)
-        except Refused as e: module, found, loose, notes = None, e.args, [], []
-        problems += found
-        result.problems += loose
-        result.notes += notes
-        if not module: continue
+        try: module = Module(shown, read(path, shown), out.name, result)
+        except Refused as e: result.errors += e.args; continue
+        if not (module.exported and module.name): continue
         first = modules.setdefault(module.name, module)
-        if first is not module: problems.append(f'{shown}: gives {module.name}, as {first.shown} does')
-        if path.parent not in beside:
-            beside[path.parent] = {}
-            for p in path.parent.glob('*.ipynb'): beside[path.parent].setdefault(numbered(p.stem)[0], []).append(p)
-        for other in beside[path.parent][module.name]:
-            if other in known or not exports(other): continue
-            problems.append(f'{shown}: gives {module.name}, as {other.name} does')
-    return sorted(modules.values(), key=lambda module: module.order), problems
+        rivals = [first.shown] if first is not module else []
+        rivals += [other.name for other in beside.get((path.parent, module.name), []) if exports(other)]
+        result.errors += [f'{shown}: gives {module.name}, as {rival} does' for rival in rivals]
+    return sorted(modules.values(), key=lambda module: module.order)
 
 def connect(modules, notebooks, root, home, out, result):
-    "The problems of imports of modules that were read together; adds those of names to the result."
+    "Tells the result what is wrong with imports and names of modules that were read together."
     stems = [path.stem[3:] for path in out.glob('nb_*.py')]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
@@ -803,8 +789,9 @@ def connect(modules, notebooks, root, home, out, result):
     for module in modules:
         first = places.setdefault(module.order, module)
         if first is not module: result.problems.append(f'{module.shown}: has the same number as {first.shown}')
-    for module in modules: check_names(module, names, out.name, result.problems, result.notes)
-    return [problem for module in modules for problem in import_problems(module, out.name, orders)]
+    for module in modules:
+        check_names(module, names, result)
+        result.errors += check_imports(module, orders)
 
 def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
     """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
@@ -819,9 +806,9 @@ def export(*paths, root=None, out=None, check=False, diff=False, prune=False, fo
     notebooks = collect(paths, home, last)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')                                # Python gives them again at the import
-        modules, problems = prepare(notebooks, root, out, result)
-        if not problems: problems = connect(modules, notebooks, root, home, out, result)
-    if problems: raise Refused(*problems, *result.problems)
+        modules = prepare(notebooks, root, out, result)
+        if not result.errors: connect(modules, notebooks, root, home, out, result)
+    if result.errors: raise Refused(*result.errors, *result.problems)
     whole, dry = not paths and not last, check or diff
     done = plan(modules, root, out, force or dry, whole)
     if not dry and (done.written or prune and done.orphans):
@@ -844,9 +831,9 @@ def where(place):
     except (OSError, ValueError, IndexError): return None
     root = next((folder for folder in Path(os.path.abspath(name)).parents if (folder/notebook).is_file()), None)
     if not root: return f'{notebook}, which is gone'
-    try: module = convert(read(root/notebook, notebook), notebook, Path(name).parent)[0]
+    try: module = Module(notebook, read(root/notebook, notebook), '', Result())
     except Refused as e: return str(e)
-    cells = [cell for cell in module.exported if digest(cell.code) == mark] if module else []
+    cells = [cell for cell in module.exported if digest(cell.code) == mark]
     before = [block for block in blocks(text) if block[2] == mark and block[0] < start]
     if not cells: return f'{notebook}, a cell that has changed since'
     cell = cells[min(len(before), len(cells) - 1)]                     # of cells that are alike
@@ -911,21 +898,20 @@ def arguments():
     parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
     parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
     parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line; - for a traceback on stdin')
-    for name, text in {'check': 'write nothing; 1 where a module is not what its notebook says',
-                       'diff': 'write nothing; show what would change',
-                       'watch': 'export whenever a notebook is saved, until Ctrl-C',
-                       'prune': 'remove generated modules whose notebook is gone',
-                       'force': 'overwrite modules edited by hand',
-                       'quiet': 'no closing line', 'allFiles': argparse.SUPPRESS}.items():
-        parser.add_argument(*['-q'] * (name == 'quiet'), f'--{name}', action='store_true', help=text)
+    for option, text in {'--check': 'write nothing; 1 where a module is not what its notebook says',
+                         '--diff': 'write nothing; show what would change',
+                         '--watch': 'export whenever a notebook is saved, until Ctrl-C',
+                         '--prune': 'remove generated modules whose notebook is gone',
+                         '--force': 'overwrite modules edited by hand', '-q --quiet': 'no closing line'}.items():
+        parser.add_argument(*option.split(), action='store_true', help=text)
     return parser
 
 def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    args = arguments().parse_args([re.sub('(?i)^--allFiles=(true|1)$', '--allFiles', arg)
-                                   for arg in (sys.argv[1:] if argv is None else argv)])
+    args = arguments().parse_args([arg for arg in (sys.argv[1:] if argv is None else argv)
+                                   if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)])     # that is the usual
     try:
         if not args.where: return watch(args) if args.watch else run(args)
         if args.where == '-':
