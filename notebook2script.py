@@ -92,8 +92,8 @@ def cells_of(data, shown):
 
 # Select: cells -> exported cells
 
-DIRECTIVE = r'(?i)[ \t]*#(?:[ \t]*\|?[ \t]*export|(?:[ \t]*\|[ \t]*)?(export[sid]))[ \t]*'
-ALMOST = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)(?:[ \t:,;](.*))?'
+DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
+ALMOST = 'almost a directive'
 SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
                  for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
 
@@ -103,31 +103,43 @@ def select(cells, result):
         if '#' not in cell.source: continue
         lines = cell.source.split('\n')
         top = next((i for i, line in enumerate(lines) if line.strip()[:1] not in ('', '#')), len(lines))
-        marks = {i: mark for i, line in enumerate(lines) if '#' in line and (mark := re.fullmatch(DIRECTIVE, line))}
-        first = min(marks, default=top)
-        result.problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, [*marks], top)]
+        words = {i: word for i, line in enumerate(lines) if '#' in line and (word := directive(line))}
+        result.problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, words, top)]
         if cell.kind != 'code': continue
+        first = next((i for i, word in words.items() if word != ALMOST), top)
         if first < top:
             code = '\n'.join(lines[:first] + lines[first + 1:])
             if code.strip(): cell.code, cell.directive = code, first
-            if word := marks[first][1]: result.notes.append(f'`#| {word}` is taken for `#export`')
+            if words[first] != 'export': result.notes.append(f'`#| {words[first]}` is taken for `#export`')
         if any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
             result.notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
     return [cell for cell in cells if cell.code]
 
-def misses(kind, lines, marks, top):
+def directive(line):
+    "`export`, or another tool's word for it, in a line that is a directive; ALMOST in a slip, but not in a sentence."
+    if not (match := re.fullmatch(DIRECTIVE, line)): return None
+    pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
+    own = word == 'export' or word in ('exports', 'exporti', 'exportd') and (pipe or not blank)
+    if own and not more: return word
+    slip = word not in ('export', 'exports', 'expert') and re.fullmatch(SLIPS, word)
+    if blank and not pipe: return ALMOST if slip and not more else None
+    few = pipe or len(more.lstrip(':,;').split()) < 2
+    return ALMOST if few and (slip or re.fullmatch('export[sid]?', word)) else None
+
+def misses(kind, lines, words, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
-    for i in marks:
+    marks = [i for i, word in words.items() if word != ALMOST]
+    for i, word in words.items():
         if kind != 'code':
             fenced = sum(line.lstrip().startswith(('```', '~~~')) for line in lines[:i]) % 2
             title = re.match('[ \t]*# ', lines[i])
-            if not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
+            if i in marks and not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
         elif i < top:
-            if i != marks[0]: yield i, 'a second directive'
+            if word == ALMOST: yield i, f'{lines[i].strip()!r} exports nothing: is it meant to be #export?'
+            elif i != marks[0]: yield i, 'a second directive'
+        elif i not in marks: continue
         elif lines[top].lstrip().startswith('%%'): yield i, f'a cell with {lines[top].split()[0]} cannot be exported'
         elif is_comment(lines, i): yield i, 'the directive must stand above the first line of code'
-    for i, line in enumerate(lines[:top] if kind == 'code' else []):
-        if i not in marks and near_miss(line): yield i, f'{line.strip()!r} exports nothing: is it meant to be #export?'
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
@@ -135,14 +147,6 @@ def is_comment(lines, index):
     try: tokens = [*tokenize.generate_tokens(io.StringIO('\n'.join(lines)).readline)]
     except (tokenize.TokenError, SyntaxError): return True
     return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
-
-def near_miss(line):
-    "Whether a line above the code is a misspelt directive, or one with a word behind it, rather than a sentence."
-    if not (match := re.fullmatch(ALMOST, line)): return False
-    pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').split()
-    slip = word not in ('export', 'exports', 'expert') and re.fullmatch(SLIPS, word)
-    if blank and not pipe: return bool(slip and not more)
-    return bool((slip or re.fullmatch('export[sid]?', word)) and (pipe or len(more) < 2))
 
 
 # Check: exported cells -> a module's text, if it can be one
@@ -182,20 +186,21 @@ class Module:
         if not problems and 'global ' in self.text: problems += check_together(self)
         return problems
 
-    def place(self, code, at):
-        "(cell, line of its code from 1, column from 0 in bytes) of the instruction of index `at`."
-        line, _, column, _ = [*code.co_positions()][at]
-        cell = next(cell for cell in self.exported if str(cell.number) == code.co_filename)
-        return cell, line or code.co_firstlineno, column or 0
-
-    def problem(self, message, code, at, name):
-        "A problem at an instruction of a code object, which concerns a name; None where the line says `# noqa`."
-        cell, line, column = self.place(code, at)
+    def problem(self, message, code, at, name='', error='', around=()):
+        """A problem at the instruction of index `at` in a code object, which concerns a name; None where the line says
+        `# noqa`, or stands where the `error` is meant to happen, or inside one of the kinds `around`."""
+        number, line, column = place(code, at)
+        cell = self.cells[number - 1]
         text = cell.code.split('\n')[line - 1]
-        if re.search(NOQA, text): return None
+        if name and (re.search(NOQA, text) or excused(cell, line, column, name, error, around)): return None
         column = len(text.encode()[:column].decode('utf-8', 'ignore'))
         if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
         return cell.problem(message, cell.line(line), column)
+
+def place(code, at):
+    "(number of the cell, line of its code from 1, column from 0 in bytes) of an instruction."
+    line, _, column, _ = [*code.co_positions()][at]
+    return int(code.co_filename), line or code.co_firstlineno, column or 0
 
 def lift(cell, future):
     "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
@@ -210,7 +215,7 @@ def lift(cell, future):
             names = [alias.name for alias in node.names]
             if not {*names} <= {*__future__.all_feature_names}: continue               # check_alone says so
             if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
-                yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
+                yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
             for line in taken: lines[line - 1] = ''
             future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
     cell.code = '\n'.join(lines).rstrip('\n')
@@ -258,11 +263,9 @@ def check_together(module):
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
-OPS = {opcode.opmap[name]: kind for name, kind in {
-    'LOAD_NAME': 'read', 'LOAD_GLOBAL': 'read', 'LOAD_FROM_DICT_OR_GLOBALS': 'read', 'STORE_NAME': 'bind',
-    'STORE_GLOBAL': 'bind', 'IMPORT_NAME': 'import', 'MAKE_FUNCTION': 'inner'}.items() if name in opcode.opmap}
-NAMED = re.compile(b'[' + b''.join(re.escape(bytes([op])) for op in OPS) + b']')
-GLOBAL, STORE_GLOBAL = opcode.opmap['LOAD_GLOBAL'], opcode.opmap['STORE_GLOBAL']
+OPS = {opcode.opmap[name]: name for name in '''LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
+    STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION'''.split() if name in opcode.opmap}
+STEP = re.compile(b'%c*[%b]' % (opcode.EXTENDED_ARG, b''.join(re.escape(bytes([op])) for op in OPS)))
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
 NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
@@ -279,24 +282,24 @@ class Facts:
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
         """Goes through a code object, and those in it, in the order in which they run; `now` where that is while the
         module is imported. Unless `deep`, of those in it only the ones that bind names of the module."""
-        data, names = code.co_code, code.co_names
-        steps = [(found.start(), found[0][0]) for found in NAMED.finditer(data[::2])]
+        arguments, names, last = code.co_code[1::2], code.co_names, None
+        steps = [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
+                 for found in STEP.finditer(code.co_code[::2])]
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
-            local = {names[argument(data, at)] for at, op in steps if OPS[op] == 'bind'}
-        for at, op in steps:
-            match OPS[op]:
-                case 'inner':                                          # a class or a function, which was loaded before
-                    inner = constants(code, at)[0]
-                    if not deep and STORE_GLOBAL not in inner.co_code: continue
-                    self.add(inner, False, now and (not inner.co_flags & 1 or inner.co_name in AT_ONCE), local, deep)
-                case 'import':
-                    taken, level = constants(code, at)
-                    self.imports.append((self.absolute(names[argument(data, at)], level), taken or (), code, at))
-                case 'bind':
-                    if top or op == STORE_GLOBAL: self.bound.add(names[argument(data, at)])
-                case 'read':
-                    name = names[argument(data, at) >> (op == GLOBAL)]
-                    if name in ALWAYS or (name in local and op != GLOBAL): continue
+            local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
+        for at, op, argument in steps:
+            match op:
+                case 'LOAD_CONST': before, last = last, code.co_consts[argument]
+                case 'LOAD_SMALL_INT': before, last = last, argument
+                case 'MAKE_FUNCTION':                                  # of the code that was loaded last
+                    if deep or opcode.opmap['STORE_GLOBAL'] in last.co_code:
+                        self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
+                case 'IMPORT_NAME': self.imports.append((self.absolute(names[argument], before), last or (), code, at))
+                case 'STORE_NAME' | 'STORE_GLOBAL':
+                    if top or op == 'STORE_GLOBAL': self.bound.add(names[argument])
+                case _:
+                    name = names[argument >> (op == 'LOAD_GLOBAL')]
+                    if name in ALWAYS or name in local and op != 'LOAD_GLOBAL': continue
                     self.reads.append((name, code, at))
                     if now and name not in self.bound: self.early.append((name, code, at))
 
@@ -312,24 +315,6 @@ class Facts:
     def stars(self):
         "The modules of which everything is imported."
         return [base for base, names, _, _ in self.imports if '*' in names]
-
-def argument(data, at):
-    "The argument of the instruction of index `at`; its higher bytes stand before it."
-    argument, shift = data[2 * at + 1], 8
-    while at and data[2 * at - 2] == opcode.EXTENDED_ARG:
-        at -= 1
-        argument, shift = argument | data[2 * at + 1] << shift, shift + 8
-    return argument
-
-def constants(code, at):
-    "The values of the two constants that were loaded last before an instruction, the later one first."
-    data, values = code.co_code, []
-    while at and len(values) < 2:
-        at -= 1
-        match opcode.opname[data[2 * at]]:
-            case 'LOAD_CONST': values.append(code.co_consts[argument(data, at)])
-            case 'LOAD_SMALL_INT': values.append(argument(data, at))
-    return [*values, None, None][:2]
 
 class Unknown(Exception):
     "Which names a module has cannot be known; says why."
@@ -356,9 +341,7 @@ class Names:
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
-        from importlib.machinery import ExtensionFileLoader, PathFinder, SourceFileLoader
-        class Reader(SourceFileLoader):
-            def set_data(self, *args, **options): pass                 # compiled code is read, never written
+        from importlib.machinery import ExtensionFileLoader, PathFinder
         path, name, spec = self.path, '', None
         for part in (os.path.__name__ if dotted == 'os.path' else dotted).split('.'):
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
@@ -371,8 +354,9 @@ class Names:
             return Facts(bound=dir(__import__(dotted)))                # Python's own: it has no text, and shows nothing
         if not spec or binary: return stub(folder, spec, dotted)
         facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
-        if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
-        if spec.origin: facts.add(spec.loader.get_code(name), deep=False)       # without: a folder, which has no code
+        if spec.origin:                                                # without: a folder, which has no code
+            spec.loader.set_data = lambda *args, **options: None       # compiled code is read, never written
+            facts.add(spec.loader.get_code(name), deep=False)
         return facts
 
     def scope(self, facts):
@@ -446,12 +430,12 @@ def check_names(module, names, result):
 def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
     lost = names.lacking(module.shown, module.facts, {name for name, _, _ in module.facts.reads})
-    places = [(*module.place(code, at), name, code, at) for name, code, at in module.facts.reads if name in lost]
-    for cell, line, column, name, code, at in sorted(places, key=lambda place: (place[0].number, *place[1:3])):
-        if name not in lost or re.search(rf'(?m)^{name}[ \t]*:', module.text): continue      # `name: type` declares it
-        if excused(cell, line, column, name, 'NameError'): continue
-        if problem := module.problem(f'`{name}` is set {setter(module, name)}', code, at, name):
-            lost = lost - {name}
+    lost = lost - {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}                        # `name: type` declares it
+    wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
+    reads = [read for read in module.facts.reads if read[0] in lost]
+    for name, code, at in sorted(reads, key=lambda read: place(*read[1:])):
+        if name in wrong and (problem := module.problem(wrong[name], code, at, name, 'NameError')):
+            del wrong[name]
             yield problem
 
 def early(module, names):
@@ -459,8 +443,8 @@ def early(module, names):
     if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
     late = late.difference(*(names.star(base)[0] for base in module.facts.stars()))
     for name, code, at in module.facts.early:
-        if name in late and not excused(*module.place(code, at), name, 'NameError', AROUND):
-            yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name)
+        wrong = f'`{name}` is read here, above the line that sets it'
+        if name in late: yield module.problem(wrong, code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
@@ -469,8 +453,7 @@ def imported(module, names):
         facts = names.facts(base)
         if '__getattr__' in facts.bound: continue
         for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS):
-            if not excused(*module.place(code, at), name, 'ImportError'):
-                yield module.problem(f'{base} has no `{name}`', code, at, name)
+            yield module.problem(f'{base} has no `{name}`', code, at, name, 'ImportError')
 
 def listed(module, names):
     "A problem for each name that `__all__` lists and the module lacks."
@@ -561,8 +544,7 @@ def check_imports(module, orders):
             elif name == module.name: message = 'imports itself, in a circle'
             elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
-            cell, line, column = module.place(code, at)
-            yield cell.problem(f'{module.package}.{name} {message}', cell.line(line), column)
+            yield module.problem(f'{module.package}.{name} {message}', code, at)
 
 
 # Plan: modules -> what to write
@@ -645,7 +627,7 @@ def edited_cell(module, old):
 class Lock:
     "Lets one run at a time write to a folder; the system gives it back when its owner dies."
     def __init__(self, folder, patience):
-        self.folder, self.path, self.patience = folder, folder/'.notebook2script.lock', patience
+        self.path, self.patience = folder/'.notebook2script.lock', patience
 
     def __enter__(self):
         end = time.monotonic() + self.patience
@@ -654,13 +636,11 @@ class Lock:
             try:
                 self.take()
                 if os.name == 'nt' or os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
-            except FileNotFoundError: pass                             # its owner has just removed it
-            except (BlockingIOError, PermissionError):
-                if time.monotonic() > end:
-                    os.close(self.file)
-                    raise Refused(f'{self.folder}: another run has been writing there for {self.patience:g} s')
-                time.sleep(.01)
+            except (BlockingIOError, PermissionError, FileNotFoundError): pass    # its owner is there, or has just left
             os.close(self.file)
+            if time.monotonic() > end:
+                raise Refused(f'{self.path.parent}: another run has been writing there for {self.patience:g} s')
+            time.sleep(.01)
 
     def take(self):
         "Asks the system for the lock. Raises an OSError where somebody has it."
