@@ -263,9 +263,9 @@ def check_together(module):
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
-OPS = {opcode.opmap[name]: name for name in '''LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
-    STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION'''.split() if name in opcode.opmap}
-STEP = re.compile(b'%c*[%b]' % (opcode.EXTENDED_ARG, b''.join(re.escape(bytes([op])) for op in OPS)))
+OPS = {opcode.opmap[name]: name for name in """LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
+    STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION""".split() if name in opcode.opmap}
+STEP = re.compile(b'%b*[%b]' % (re.escape(bytes([opcode.EXTENDED_ARG])), re.escape(bytes(OPS))))
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
 NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
@@ -279,9 +279,10 @@ class Facts:
         self.package, self.text, self.path, self.folders, self.doubt = package, text, path, folders, doubt
         self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
 
-    def add(self, code, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object, and those in it, in the order in which they run; `now` where that is while the
-        module is imported. Unless `deep`, of those in it only the ones that bind names of the module."""
+    def add(self, code=None, top=True, now=True, local=frozenset(), deep=True):
+        """Goes through a code object (None: the text's) in the order in which it runs, `now` where that is while the module
+        is imported; and through those in it, unless `deep` only such as bind names of the module. Returns itself."""
+        code = code or compile(self.text, 'module', 'exec', 0, True, 0)
         arguments, names, last = code.co_code[1::2], code.co_names, None
         steps = [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
                  for found in STEP.finditer(code.co_code[::2])]
@@ -294,7 +295,9 @@ class Facts:
                 case 'MAKE_FUNCTION':                                  # of the code that was loaded last
                     if deep or opcode.opmap['STORE_GLOBAL'] in last.co_code:
                         self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
-                case 'IMPORT_NAME': self.imports.append((self.absolute(names[argument], before), last or (), code, at))
+                case 'IMPORT_NAME':                                    # the constants: how many dots, which names
+                    above = self.package.rsplit('.', before - 1)[0] if before else ''
+                    self.imports.append(('.'.join(filter(None, (above, names[argument]))), last or (), code, at))
                 case 'STORE_NAME' | 'STORE_GLOBAL':
                     if top or op == 'STORE_GLOBAL': self.bound.add(names[argument])
                 case _:
@@ -302,22 +305,16 @@ class Facts:
                     if name in ALWAYS or name in local and op != 'LOAD_GLOBAL': continue
                     self.reads.append((name, code, at))
                     if now and name not in self.bound: self.early.append((name, code, at))
+        return self
+
+    def stars(self): return [base for base, names, _, _ in self.imports if '*' in names]
 
     def source(self):
         "The text of the module, where it has one."
         if self.path and not self.text: self.text = Path(self.path).read_text('utf-8', 'replace')
         return self.text
 
-    def absolute(self, name, level):
-        "The full name of an imported module."
-        return '.'.join([*self.package.rsplit('.', level - 1)[:1], *filter(None, [name])]) if level else name
-
-    def stars(self):
-        "The modules of which everything is imported."
-        return [base for base, names, _, _ in self.imports if '*' in names]
-
-class Unknown(Exception):
-    "Which names a module has cannot be known; says why."
+class Unknown(Exception): "Which names a module has cannot be known; says why."
 
 class Names:
     """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
@@ -331,11 +328,8 @@ class Names:
         if dotted not in self.known:
             first, *rest = dotted.split('.')
             path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-            try:
-                if first == self.out.name and path.is_file():
-                    self.known[dotted] = facts = Facts(first, path.read_text('utf-8'))
-                    facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
-                else: self.known[dotted] = self.installed(dotted)
+            ours = first == self.out.name and path.is_file()
+            try: self.known[dotted] = Facts(first, path.read_text('utf-8')).add() if ours else self.installed(dotted)
             except NO_PROGRAM as e: self.known[dotted] = Facts(doubt=f'{dotted} cannot be read: {e}')
         return self.known[dotted]
 
@@ -365,42 +359,36 @@ class Names:
         for base in facts.stars():
             given, unsure = self.star(base)
             names |= given
-            if not facts.path: doubt = unsure or doubt                 # else a line that never runs: the package works
+            if not facts.path: doubt = unsure or doubt  # else a line that never runs: the package works
         return names, doubt
 
     def star(self, dotted):
         "(what `from dotted import *` gives, with more where `__all__` is computed; why it may give more, or '')."
-        if dotted not in self.given:
-            self.given[dotted] = set(), ''                             # a circle adds nothing
-            facts = self.facts(dotted)
-            listed, complete = every(facts.source()) if '__all__' in facts.bound else (set(), False)
-            self.given[dotted] = (listed, '') if complete else self.public(facts)
-        return self.given[dotted]
-
-    def public(self, facts):
-        "The same for a module that does not list its names."
+        if dotted in self.given: return self.given[dotted]
+        self.given[dotted] = set(), ''                                 # a circle adds nothing
+        facts = self.facts(dotted)
         names, doubt = self.scope(facts)
-        if '__all__' not in facts.bound:
+        if '__all__' in facts.bound:
+            listed, complete = every(text := facts.source())
+            if complete: names, doubt = listed, ''
+            elif '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
+        else:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
-            return {name for name in names if not name.startswith('_')}, doubt
-        text = facts.source()
-        if '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
-        return names - {'__all__'}, doubt
+            names = {name for name in names if not name.startswith('_')}
+        self.given[dotted] = names, doubt
+        return names, doubt
 
     def lacking(self, dotted, facts, wanted):
-        "Those of the names `wanted` that a module lacks. Raises Unknown."
+        "Those of the names `wanted` that a module lacks. Raises Unknown where it may have them all the same."
         if not (lost := wanted - facts.bound): return lost
         names, doubt = self.scope(facts)
-        lost = lost - names
-        if lost and (doubt := doubt or self.writes(dotted, facts, set())): raise Unknown(doubt)
+        lost, chain = lost - names, [(dotted, facts)]
+        if lost and doubt: raise Unknown(doubt)
+        for name, facts in chain if lost else []:                      # all whose names the module takes by a star, too
+            if how := writes(facts.source(), strict=not facts.path): raise Unknown(f'{name} {how}')
+            bases = [(base, self.known[base]) for base in facts.stars() if base in self.known]
+            chain += [base for base in bases if base not in chain]
         return lost
-
-    def writes(self, dotted, facts, seen):
-        "How a module, or one whose names it takes by a star, writes names that no text shows; or ''."
-        seen.add(dotted)
-        if how := writes(facts.source(), strict=not facts.path): return f'{dotted} {how}'
-        return next(filter(None, (self.writes(base, self.known[base], seen) for base in facts.stars()
-                                  if base in self.known and base not in seen)), '')
 
 def every(text):
     "(the names that `__all__` lists in so many words, whether those are all)."
@@ -420,12 +408,6 @@ def stub(places, spec, dotted):
         return Facts(bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
     if not spec: return Facts(doubt=f'{dotted} is not installed')
     return Facts(bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
-
-def check_names(module, names, result):
-    "Tells the result of problems with names, which do not stop an export, or why these cannot be checked."
-    for check in missing, early, imported, listed:
-        try: result.problems += filter(None, check(module, names))
-        except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
 def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
@@ -529,10 +511,10 @@ def setter(module, name):
     "The cell that sets a name, in words."
     for cell in module.cells:
         if cell.kind != 'code' or cell.code or name not in cell.source: continue
-        facts = Facts()
-        try: facts.add(compile(re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source), 'cell', 'exec', 0, True, 0))
+        text = re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source)
+        try: found = name in Facts('', text).add().bound
         except NO_PROGRAM: continue
-        if name in facts.bound: return f'in cell {cell.number}, which is not exported'
+        if found: return f'in cell {cell.number}, which is not exported'
     return 'nowhere'
 
 def check_imports(module, orders):
@@ -554,9 +536,8 @@ FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
 MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
 OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
-OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
-              'foreign': 'was not generated, so it is not overwritten',
-              EDITED: 'was edited by hand{}; put the change into the notebook, or use --force:'}
+REFUSALS = {'a link': 'is a link, and nothing is written through a link',
+            'foreign': 'was not generated, so it is not overwritten'}
 
 def standing(path, wanted=None):
     "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
@@ -592,34 +573,32 @@ def difference(old, new, path):
     old, new = old.replace('\r\n', '\n').splitlines(True), new.splitlines(True)
     return ''.join(difflib.unified_diff(old, new, f'{path} (now)', f'{path} (from the notebook)', n=1))
 
-def plan(modules, root, out, force, whole):
-    "A Result that says what is to be written. Raises Refused."
-    result = Result()
+def plan(modules, root, out, force, whole, result):
+    "Tells the result what is to be written. Raises Refused."
+    result.unchanged, result.changes, result.orphans, errors = [], {}, {}, []
     for module in modules:
         path = out/f'{module.name}.py'
         state, old = standing(path, module.text)
         if state == SAME: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
-        owner = re.match(HEAD, old)
-        if owner and state != 'foreign' and owner[1] != module.shown and exports(root/owner[1]):
-            result.errors.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one')
-        elif state in OBJECTIONS and not (force and state == EDITED):
-            lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
-            objection = OBJECTIONS[state].format(edited_cell(module, old))
-            result.errors.append('\n    '.join([f'{module.shown}: {path} {objection}', *lines]))
-    if result.errors: raise Refused(*result.errors)
+        owner, refusal = re.match(HEAD, old), REFUSALS.get(state)
+        if owner and not refusal and owner[1] != module.shown and exports(root/owner[1]):
+            refusal = f'comes from {owner[1]}, which exports cells too: rename one'
+        elif state == EDITED and not force: refusal = edit(module, path, old)
+        if refusal: errors.append(f'{module.shown}: {path} {refusal}')
+    if errors: raise Refused(*errors)
     result.written = [*result.changes]
     for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
         state, _ = standing(path)
         if state in (OURS, EDITED, TORN): result.orphans[path] = state
-    return result
 
-def edited_cell(module, old):
-    "Which cells of the notebook were edited in the module, in words."
+def edit(module, path, old):
+    "What to say of a module that was edited by hand: in which cells, and a short difference."
     wrong = [mark for _, _, mark, right in blocks(old.replace('\r\n', '\n')) if mark and not right]
-    numbers = [str(cell.number) for cell in module.exported if digest(cell.code) in wrong]
-    return f' in cell {", ".join(numbers)}' if numbers else ''
+    numbers = ', '.join(str(cell.number) for cell in module.exported if digest(cell.code) in wrong)
+    says = f'was edited by hand{numbers and f" in cell {numbers}"}; put the change into the notebook, or use --force:'
+    return '\n    '.join([says, *difference(old, module.text, path).splitlines()[2:12]])
 
 
 # Write: all, or nothing
@@ -654,11 +633,11 @@ class Lock:
         if os.name != 'nt': self.path.unlink(missing_ok=True)
         os.close(self.file)
 
-def write(modules, root, out, force, whole, prune, patience):
+def write(out, patience, plan_again, result, removable):
     "Plans again, now that nobody else writes; then all to temporary files, and each to its place in one step."
     out.mkdir(parents=True, exist_ok=True)
     with Lock(out, patience):
-        result = plan(modules, root, out, force, whole)
+        plan_again()
         temporary = {path: out/f'.{path.name}.notebook2script' for path in result.written}
         try:
             for path, (_, _, text) in result.changes.items():
@@ -669,11 +648,10 @@ def write(modules, root, out, force, whole, prune, patience):
             for path in result.written: os.replace(temporary[path], path)
         finally:
             for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
-        result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
+        result.removed = [path for path, state in result.orphans.items() if state in removable]
         for path in result.removed:
             path.unlink()
             del result.orphans[path]
-    return result
 
 def to_disk(paths):
     "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
@@ -715,9 +693,9 @@ def project(start):
         if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
         if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
 
-def places(paths, root=None):
+def places(paths):
     "The same for a run over `paths`: that of the first of them, or else that of the current folder."
-    named = [Path(os.path.abspath(path)) for path in [root or paths[0]]] if root or paths else []
+    named = [Path(os.path.abspath(path)) for path in paths[:1]]
     starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
     return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
 
@@ -769,18 +747,18 @@ def connect(modules, notebooks, root, home, out, result):
     for module in modules:
         first = places.setdefault(module.order, module)
         if first is not module: result.problems.append(f'{module.shown}: has the same number as {first.shown}')
-    for module in modules:
-        check_names(module, names, result)
         result.errors += check_imports(module, orders)
+        for check in missing, early, imported, listed:
+            try: result.problems += filter(None, check(module, names))
+            except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
-def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
+def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
     """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
-    exp/ beside nbs/); returns a Result. `root` is a folder of the project (None: the paths', or the current one).
-    With `check` or `diff` nothing is written. Another run is waited for, `patience` seconds at most. Raises Refused,
-    with all problems, before anything is written."""
+    exp/ beside nbs/); returns a Result. With `check` or `diff` nothing is written. Another run is waited for,
+    `patience` seconds at most. Raises Refused, with all problems, before anything is written."""
     start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
     if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
-    root, home, usual = places(paths, root)
+    root, home, usual = places(paths)
     out = Path(os.path.abspath(out or usual))
     if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
     notebooks = collect(paths, home, last)
@@ -789,13 +767,13 @@ def export(*paths, root=None, out=None, check=False, diff=False, prune=False, fo
         modules = prepare(notebooks, root, out, result)
         if not result.errors: connect(modules, notebooks, root, home, out, result)
     if result.errors: raise Refused(*result.errors, *result.problems)
-    whole, dry = not paths and not last, check or diff
-    done = plan(modules, root, out, force or dry, whole)
-    if not dry and (done.written or prune and done.orphans):
-        done = write(modules, root, out, force, whole, prune, patience)
-    done.problems, done.notes = result.problems, [*dict.fromkeys(result.notes + done.notes)]
-    done.seconds = time.perf_counter() - start
-    return done
+    dry, removable = check or diff, ([OURS, TORN] + [EDITED] * force) * prune
+    def planned(): plan(modules, root, out, force or dry, not paths and not last, result)
+    planned()
+    if not dry and (result.written or {*result.orphans.values()} & {*removable}):
+        write(out, patience, planned, result, removable)
+    result.notes, result.seconds = [*dict.fromkeys(result.notes)], time.perf_counter() - start
+    return result
 
 
 # Command line
