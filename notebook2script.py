@@ -153,6 +153,10 @@ def is_comment(lines, index):
 
 HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
 RULE = '\n# ---\n'
+HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
+FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
+MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
+OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
 NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 
@@ -182,8 +186,11 @@ class Module:
         top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
         self.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
         self.facts = Facts(self.package, self.text)
-        for cell in self.exported: problems += check_alone(cell, sum({*future.values()}), self.facts)
-        if not problems and 'global ' in self.text: problems += check_together(self)
+        above, flags = '', sum({*future.values()})
+        for cell in self.exported:
+            problems += check(cell, flags, self.facts)
+            if 'global ' in cell.code and not problems: problems += check(cell, flags, Facts(), above)
+            above += f'{cell.code}\n'
         return problems
 
     def problem(self, message, code, at, name='', error='', around=()):
@@ -208,12 +215,12 @@ def lift(cell, future):
     if '__future__' in cell.code:
         import ast, __future__
         try: statements = ast.parse(cell.code).body
-        except NO_PROGRAM: statements = []                             # check_alone says more
+        except NO_PROGRAM: statements = []                             # check says more
         for node in statements:
             if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
             taken = range(node.lineno, node.end_lineno + 1)
             names = [alias.name for alias in node.names]
-            if not {*names} <= {*__future__.all_feature_names}: continue               # check_alone says so
+            if not {*names} <= {*__future__.all_feature_names}: continue               # check says so
             if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
                 yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
             for line in taken: lines[line - 1] = ''
@@ -231,32 +238,19 @@ def digest(code):
     lines = filter(None, map(str.rstrip, code.split('\n')))
     return f'{zlib.crc32(chr(10).join(lines).encode("utf-8", "surrogatepass")):08x}'
 
-def fault(e):
-    "(line from 1 or None, column from 0, message) of what Python raised for a text."
-    message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
-    return getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1), message
-
-def check_alone(cell, flags, facts):
-    "What keeps a cell from standing alone in a module, as problems that say what to do; adds its names to the facts."
+def check(cell, flags, facts, above=''):
+    "What keeps a cell from being code of a module, below the code `above`, as problems; adds its names to the facts."
     if '\0' in cell.code: return [cell.problem('contains a NUL character')]
-    try: facts.add(compile(cell.code, str(cell.number), 'exec', flags, True, 0))
+    try: facts.add(compile(above + cell.code, str(cell.number), 'exec', flags, True, 0))
     except UnicodeEncodeError: return [cell.problem('contains half of a character, which no file can hold')]
     except NO_PROGRAM as e:
-        line, column, message = fault(e)
-        text = cell.code.split('\n')[line - 1] if line else ''
-        if re.match(CONFLICT, text): message = UNFINISHED
-        elif re.match(MAGIC, text): message = NOT_PYTHON
-        return [cell.problem(message, line and cell.line(line), column)]
+        line, column = getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1)
+        if not line: return [cell.problem(f'cannot be parsed: {getattr(e, "msg", None) or type(e).__name__}')]
+        line -= above.count('\n')
+        text = ''.join(cell.code.split('\n')[line - 1:line])
+        message = UNFINISHED if re.match(CONFLICT, text) else NOT_PYTHON if re.match(MAGIC, text) else e.msg
+        return [cell.problem(message, cell.line(line), column)]
     return []
-
-def check_together(module):
-    "The problem of cells of which each is right, but not all of them one after the other."
-    try: compile(module.text, module.name, 'exec', 0, True, 0)
-    except NO_PROGRAM as e:
-        line, column, message = fault(e)
-        number, start = [(i, start) for i, (start, *_) in enumerate(blocks(module.text)) if start <= (line or 1)][-1]
-        cell = module.exported[max(0, number - 1)]
-        yield cell.problem(message, cell.line((line or 1) - start + 1), column)
 
 
 # Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
@@ -266,32 +260,30 @@ ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __l
 OPS = {opcode.opmap[name]: name for name in """LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
     STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION""".split() if name in opcode.opmap}
 STEP = re.compile(b'%b*[%b]' % (re.escape(bytes([opcode.EXTENDED_ARG])), re.escape(bytes(OPS))))
+ABSENT = 'is not installed'
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
 NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Facts:
-    """What the code of a module of `package` does with the module's names: which are `bound`; `reads`; those of them
-    that come `early`, at a time when the name is not bound; `imports`. Each of the latter three ends with a code object
-    and the index of an instruction in it. An installed one has a `path`, a package its `folders`; `doubt` says why more
-    names may be bound."""
+    """What the code of a module of `package` does with its names: which are `bound`; its `imports` and `reads`.
+    Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
+    then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
     def __init__(self, package='', text='', path=None, folders=(), bound=(), doubt=''):
         self.package, self.text, self.path, self.folders, self.doubt = package, text, path, folders, doubt
-        self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
+        self.bound, self.reads, self.imports = {*bound}, [], []
 
     def add(self, code=None, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object (None: the text's) in the order in which it runs, `now` where that is while the module
-        is imported; and through those in it, unless `deep` only such as bind names of the module. Returns itself."""
+        """Goes through a code object (None: the text's), `now` where it runs while the module is imported, and through
+        those in it, unless `deep` only such as bind names of the module. Returns itself."""
         code = code or compile(self.text, 'module', 'exec', 0, True, 0)
-        arguments, names, last = code.co_code[1::2], code.co_names, None
-        steps = [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
-                 for found in STEP.finditer(code.co_code[::2])]
+        steps, names, last = instructions(code), code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
             local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
         for at, op, argument in steps:
             match op:
                 case 'LOAD_CONST': before, last = last, code.co_consts[argument]
-                case 'LOAD_SMALL_INT': before, last = last, argument
+                case 'LOAD_SMALL_INT': before, last = last, argument   # of Python 3.14
                 case 'MAKE_FUNCTION':                                  # of the code that was loaded last
                     if deep or opcode.opmap['STORE_GLOBAL'] in last.co_code:
                         self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
@@ -303,8 +295,7 @@ class Facts:
                 case _:
                     name = names[argument >> (op == 'LOAD_GLOBAL')]
                     if name in ALWAYS or name in local and op != 'LOAD_GLOBAL': continue
-                    self.reads.append((name, code, at))
-                    if now and name not in self.bound: self.early.append((name, code, at))
+                    self.reads.append((name, code, at, now and name not in self.bound))
         return self
 
     def stars(self): return [base for base, names, _, _ in self.imports if '*' in names]
@@ -313,6 +304,12 @@ class Facts:
         "The text of the module, where it has one."
         if self.path and not self.text: self.text = Path(self.path).read_text('utf-8', 'replace')
         return self.text
+
+def instructions(code):
+    "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
+    arguments = code.co_code[1::2]                                     # of more than one byte: in front of the operation
+    return [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
+            for found in STEP.finditer(code.co_code[::2])]
 
 class Unknown(Exception): "Which names a module has cannot be known; says why."
 
@@ -406,34 +403,34 @@ def stub(places, spec, dotted):
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
         return Facts(bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
-    if not spec: return Facts(doubt=f'{dotted} is not installed')
+    if not spec: return Facts(doubt=f'{dotted} {ABSENT}')
     return Facts(bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
 
 def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
-    lost = names.lacking(module.shown, module.facts, {name for name, _, _ in module.facts.reads})
+    lost = names.lacking(module.shown, module.facts, {name for name, *_ in module.facts.reads})
     lost = lost - {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}                        # `name: type` declares it
     wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
     reads = [read for read in module.facts.reads if read[0] in lost]
-    for name, code, at in sorted(reads, key=lambda read: place(*read[1:])):
+    for name, code, at, _ in sorted(reads, key=lambda read: place(*read[1:3])):
         if name in wrong and (problem := module.problem(wrong[name], code, at, name, 'NameError')):
             del wrong[name]
             yield problem
 
 def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
-    if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
-    late = late.difference(*(names.star(base)[0] for base in module.facts.stars()))
-    for name, code, at in module.facts.early:
+    soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
+    given = set().union(*(names.star(base)[0] for base in module.facts.stars())) if soon else ()
+    for name, code, at in soon:
         wrong = f'`{name}` is read here, above the line that sets it'
-        if name in late: yield module.problem(wrong, code, at, name, 'NameError', AROUND)
+        if name not in given: yield module.problem(wrong, code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
     for base, taken, code, at in module.facts.imports:
         if not re.fullmatch(rf'{re.escape(module.package)}\.nb_[0-9]+[a-z]?', base): continue
         facts = names.facts(base)
-        if '__getattr__' in facts.bound: continue
+        if '__getattr__' in facts.bound or facts.doubt.endswith(ABSENT): continue      # which is a problem of its own
         for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS):
             yield module.problem(f'{base} has no `{name}`', code, at, name, 'ImportError')
 
@@ -531,10 +528,6 @@ def check_imports(module, orders):
 
 # Plan: modules -> what to write
 
-HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
-FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
-MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
-OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
 REFUSALS = {'a link': 'is a link, and nothing is written through a link',
             'foreign': 'was not generated, so it is not overwritten'}
@@ -662,7 +655,7 @@ def to_disk(paths):
             for path in paths:
                 with open(path, 'rb+') as f: os.fsync(f.fileno())
         except OSError as e: failed.append(e)
-    threads = [threading.Thread(target=force, args=[paths[i::8]]) for i in range(8)]
+    threads = [threading.Thread(target=force, args=[paths[i::8]]) for i in range(min(8, len(paths)))]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     if failed: raise failed[0]
@@ -679,10 +672,9 @@ def settings(folder):
     import tomllib
     try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
     except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
-    if table is not None and not (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
-                                  and all(isinstance(value, str) for value in table.values())):
-        raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
-    return table
+    if table is None or (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
+                         and all(isinstance(value, str) for value in table.values())): return table
+    raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
 
 def project(start):
     """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
