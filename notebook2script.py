@@ -29,6 +29,59 @@ class Result:
         self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
 
 
+# Find: the project -> its notebooks, in reading order
+
+def numbered(stem):
+    "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
+    match = re.fullmatch('([0-9]+)([a-z]?)(?:_.*)?', stem, re.DOTALL)
+    return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
+
+def settings(folder):
+    "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
+    path = folder/'pyproject.toml'
+    try: text = path.read_text('utf-8')
+    except (OSError, ValueError): return None
+    if 'notebook2script' not in text: return None
+    import tomllib
+    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
+    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
+    if table is None or (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
+                         and all(isinstance(value, str) for value in table.values())): return table
+    raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
+
+def project(start):
+    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
+    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
+    for folder in (start, *start.parents):
+        if (table := settings(folder)) is not None:
+            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
+        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
+        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
+
+def places(paths):
+    "The same for a run over `paths`: that of the first of them, or else that of the current folder."
+    named = [Path(os.path.abspath(path)) for path in paths[:1]]
+    starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
+    return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
+
+def collect(paths, home, last=None):
+    "The notebooks that are named, or in the folders that are named, else those of `home`; up to number `last`."
+    found, problems, listings = [], [], {}
+    if not paths and not home.is_dir():
+        raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
+    for name in paths or [home]:
+        path = Path(os.path.abspath(name))
+        whole = path.suffix != '.ipynb' and path.is_dir()
+        folder, pattern = (path, '*') if whole else (path.parent, path.name)
+        if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
+        names = listings[folder]
+        matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
+        if not matches and paths: problems.append(f'{name}: no such notebook')
+        found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
+    if problems: raise Refused(*problems)
+    return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
+
+
 # Read: bytes -> cells
 
 CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
@@ -159,11 +212,6 @@ MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
 OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
 NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
-
-def numbered(stem):
-    "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
-    match = re.fullmatch('([0-9]+)([a-z]?)(?:_.*)?', stem, re.DOTALL)
-    return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
 
 class Module:
     """What a notebook's `cells` export: its `name` and `order`, its `text`, and the `facts` about its names. Tells the
@@ -662,51 +710,6 @@ def to_disk(paths):
 
 
 # All together
-
-def settings(folder):
-    "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
-    path = folder/'pyproject.toml'
-    try: text = path.read_text('utf-8')
-    except (OSError, ValueError): return None
-    if 'notebook2script' not in text: return None
-    import tomllib
-    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
-    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
-    if table is None or (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
-                         and all(isinstance(value, str) for value in table.values())): return table
-    raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
-
-def project(start):
-    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
-    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
-    for folder in (start, *start.parents):
-        if (table := settings(folder)) is not None:
-            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
-        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
-        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
-
-def places(paths):
-    "The same for a run over `paths`: that of the first of them, or else that of the current folder."
-    named = [Path(os.path.abspath(path)) for path in paths[:1]]
-    starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
-    return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
-
-def collect(paths, home, last=None):
-    "The notebooks that are named, or in the folders that are named, else those of `home`; up to number `last`."
-    found, problems, listings = [], [], {}
-    if not paths and not home.is_dir():
-        raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
-    for name in paths or [home]:
-        path = Path(os.path.abspath(name))
-        whole = path.suffix != '.ipynb' and path.is_dir()
-        folder, pattern = (path, '*') if whole else (path.parent, path.name)
-        if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
-        names = listings[folder]
-        matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
-        if not matches and paths: problems.append(f'{name}: no such notebook')
-        found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
-    if problems: raise Refused(*problems)
-    return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
 
 def exports(path):
     "Whether a notebook exists and exports cells, or may do so, since it cannot be read."
