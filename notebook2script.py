@@ -355,7 +355,7 @@ class Facts:
 
 def instructions(code):
     "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
-    arguments = code.co_code[1::2]                                     # of more than one byte: in front of the operation
+    arguments = code.co_code[1::2]                                     # with higher bytes in front of the operation
     return [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
             for found in STEP.finditer(code.co_code[::2])]
 
