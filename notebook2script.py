@@ -147,8 +147,8 @@ def cells_of(data, shown):
 
 DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
 ALMOST = 'almost a directive'
-SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
-                 for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
+SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
+         for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
 
 def select(cells, result):
     "The exported cells, given their code; tells the result of what is almost a directive, and of other tools'."
@@ -174,10 +174,9 @@ def directive(line):
     pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
     own = word == 'export' or word in ('exports', 'exporti', 'exportd') and (pipe or not blank)
     if own and not more: return word
-    slip = word not in ('export', 'exports', 'expert') and re.fullmatch(SLIPS, word)
-    if blank and not pipe: return ALMOST if slip and not more else None
+    if blank and not pipe: return ALMOST if word in SLIPS and not more else None
     few = pipe or len(more.lstrip(':,;').split()) < 2
-    return ALMOST if few and (slip or re.fullmatch('export[sid]?', word)) else None
+    return ALMOST if few and (word in SLIPS or re.fullmatch('export[sid]?', word)) else None
 
 def misses(kind, lines, words, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
@@ -301,7 +300,8 @@ def check(cell, flags, facts, above=''):
     return []
 
 
-# Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
+# Names: does everything that a module reads exist? Python's compiler knows which names it sets and reads: these are its
+# Facts. Names follows the star imports from one module to the next. Five checks compare the two.
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
@@ -325,7 +325,7 @@ class Facts:
         """Goes through a code object (None: the text's), `now` where it runs while the module is imported, and through
         those in it, unless `deep` only such as bind names of the module. Returns itself."""
         code = code or compile(self.text, 'module', 'exec', 0, True, 0)
-        steps, names, last = instructions(code), code.co_names, None
+        steps, names, last = [*instructions(code)], code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
             local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
         for at, op, argument in steps:
@@ -355,9 +355,10 @@ class Facts:
 
 def instructions(code):
     "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
-    arguments = code.co_code[1::2]                                     # with higher bytes in front of the operation
-    return [(found.end() - 1, OPS[found[0][-1]], int.from_bytes(arguments[found.start():found.end()]))
-            for found in STEP.finditer(code.co_code[::2])]
+    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    for found in STEP.finditer(operations):
+        start, end = found.span()                                      # the higher bytes of an argument come first
+        yield end - 1, OPS[operations[end - 1]], int.from_bytes(arguments[start:end])
 
 class Unknown(Exception): "Which names a module has cannot be known; says why."
 
@@ -456,7 +457,7 @@ def stub(places, spec, dotted):
 
 def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
-    lost = names.lacking(module.shown, module.facts, {name for name, *_ in module.facts.reads})
+    if not (lost := names.lacking(module.shown, module.facts, {name for name, *_ in module.facts.reads})): return
     lost = lost - {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}                        # `name: type` declares it
     wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
     reads = [read for read in module.facts.reads if read[0] in lost]

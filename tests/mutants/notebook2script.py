@@ -18,8 +18,8 @@ MUTANTS = [
     ("for line in lines[:i]) % 2", "for line in lines[:i])", 'a fence that was opened stays open'),
     ('and not fenced and not title: yield', 'and not fenced: yield', 'a title in a markdown cell is a directive'),
     ("elif is_comment(lines, i): yield", "else: yield", 'a line of a text in quotes is a comment'),
-    ('return ALMOST if slip and not more else None', 'return ALMOST if slip else None', 'a sentence that begins like a directive is one'),
-    ("word not in ('export', 'exports', 'expert') and", "", 'every word like export is a slip'),
+    ('return ALMOST if word in SLIPS and not more else None', 'return ALMOST if word in SLIPS else None', 'a sentence that begins like a directive is one'),
+    (" - {'export', 'exports', 'expert'}", "", 'every word like export is a slip'),
     ("if words[first] != 'export': result", 'if False: result', 'what is done for users of another tool need not be said'),
     # check
     ("if 'global ' in cell.code and not problems: problems", 'if False: problems', 'cells that are right alone are right together'),
