@@ -834,8 +834,7 @@ def run(args):
         if args.watch: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
     counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
-    if removed: counts += f', {removed} removed'
-    total = written + unchanged
+    total, counts = written + unchanged, counts + (f', {removed} removed' if removed else '')
     if not args.quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
