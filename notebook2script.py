@@ -405,7 +405,7 @@ class Names:
         for base in facts.stars():
             given, unsure = self.star(base)
             names |= given
-            if not facts.path: doubt = unsure or doubt  # else a line that never runs: the package works
+            if not facts.path or not unsure.endswith(ABSENT): doubt = unsure or doubt  # else a line that never runs
         return names, doubt
 
     def star(self, dotted):
@@ -469,10 +469,11 @@ def missing(module, names):
 def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
     soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
-    given = set().union(*(names.star(base)[0] for base in module.facts.stars())) if soon else ()
+    given = [names.star(base) for base in module.facts.stars()] if soon else []
+    if doubts := [doubt for _, doubt in given if doubt]: raise Unknown(doubts[0])
     for name, code, at in soon:
         wrong = f'`{name}` is read here, above the line that sets it'
-        if name not in given: yield module.problem(wrong, code, at, name, 'NameError', AROUND)
+        if not any(name in star for star, _ in given): yield module.problem(wrong, code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."

@@ -531,6 +531,7 @@ def test_a_star_import_that_cannot_be_resolved_is_said_also_by_those_who_import_
     shop('02_a.ipynb', '#export\nfrom exp.nb_01 import *\nmdl')
     shop('03_a.ipynb', '#export\nfrom exp.nb_01 import *\nx')           # all that it reads is there
     assert main(['-q']) == 0 and capsys.readouterr().err == 'nbs/02_a.ipynb: names are not checked: nowhere_at_all is not installed\n'
+    assert names(shop, '#export\nfrom nowhere_at_all import *\nx = y\ny = 1') == []                 # y may come from there
 
 
 @pytest.mark.parametrize('comment, silent', [('# noqa', True), ('#noqa', True), ('# NOQA: F821', True), ('# noqa: E501, F821', True), ('# type: ignore[name-defined]', True),
