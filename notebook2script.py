@@ -14,30 +14,79 @@ import argparse, builtins, gc, json, opcode, os, re, sys, time, warnings, zlib  
 from fnmatch import fnmatch
 from pathlib import Path
 
-NAME = r'([0-9]+)([a-z]?)(?:_.*)?'
-DIRECTIVE = r'(?i)[ \t]*#(?:[ \t]*\|?[ \t]*export|(?:[ \t]*\|[ \t]*)?(export[sid]))[ \t]*'
-ALMOST = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)(?:[ \t:,;](.*))?'
-SLIPS = '|'.join(f'{a}{b[1:]}|{a}{b[1:2]}{b[:1]}{b[2:]}|{a}.{b[1:]}|{a}.{b}'             # of one letter
-                 for a, b in (('export'[:i], 'export'[i:]) for i in range(7)))
-COMMENT = r'[ \t]*#'
-MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
-CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
-LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
-HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
-RULE = '\n# ---\n'
-HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
-FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
-MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
-OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
-NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
 
 class Refused(Exception):
     "Nothing was written, because of problems, which are its `args`: messages that begin with notebook, cell and line."
     def __str__(self): return '\n'.join(self.args)
 
+class Result:
+    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
+    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
+    `errors`, which stop it; `problems`, which do not; `notes`, which are no problems; `seconds`."""
+    def __init__(self):
+        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
+        self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
+
+
+# Find: the project -> its notebooks, in reading order
+
+def numbered(stem):
+    "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
+    match = re.fullmatch('([0-9]+)([a-z]?)(?:_.*)?', stem, re.DOTALL)
+    return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
+
+def settings(folder):
+    "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
+    path = folder/'pyproject.toml'
+    try: text = path.read_text('utf-8')
+    except (OSError, ValueError): return None
+    if 'notebook2script' not in text: return None
+    import tomllib
+    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
+    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
+    if table is None or (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
+                         and all(isinstance(value, str) for value in table.values())): return table
+    raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
+
+def project(start):
+    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
+    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
+    for folder in (start, *start.parents):
+        if (table := settings(folder)) is not None:
+            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
+        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
+        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
+
+def places(paths):
+    "The same for a run over `paths`: that of the first of them, or else that of the current folder."
+    named = [Path(os.path.abspath(path)) for path in paths[:1]]
+    starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
+    return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
+
+def collect(paths, home, last=None):
+    "The notebooks that are named, or in the folders that are named, else those of `home`; up to number `last`."
+    found, problems, listings = [], [], {}
+    if not paths and not home.is_dir():
+        raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
+    for name in paths or [home]:
+        path = Path(os.path.abspath(name))
+        whole = path.suffix != '.ipynb' and path.is_dir()
+        folder, pattern = (path, '*') if whole else (path.parent, path.name)
+        if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
+        names = listings[folder]
+        matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
+        if not matches and paths: problems.append(f'{name}: no such notebook')
+        found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
+    if problems: raise Refused(*problems)
+    return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
+
 
 # Read: bytes -> cells
+
+CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
+LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
+UNFINISHED = 'has the conflict markers of an unfinished merge'
 
 class Cell:
     """A cell of the notebook `shown`; its number counts from 1, as Jupyter shows them. An exported one has its `code`,
@@ -51,9 +100,9 @@ class Cell:
         source = raw.get('source', None if self.kind == 'code' else '')
         try: source = ''.join(source) if isinstance(source, list) else source + ''
         except TypeError: raise Refused(self.problem('source is neither a text nor a list of texts'))
-        self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
+        self.source = source.replace('\r\n', '\n').replace('\r', '\n')
         if self.kind != 'code' and ('<<<<<<<' in source or '>>>>>>>' in source) and re.search(LEFT_OVER, self.source):
-            raise Refused(self.problem('has the conflict markers of an unfinished merge'))
+            raise Refused(self.problem(UNFINISHED))
 
     def line(self, line):
         "The line of the source for a line of the code; both count from 1."
@@ -80,7 +129,7 @@ def cells_of(data, shown):
     except UnicodeDecodeError as e: refuse(f'not UTF-8: byte {e.start} is {e.object[e.start]:#04x}')
     except RecursionError: refuse('nested too deeply')
     except ValueError as e:
-        if re.search(CONFLICT, text): refuse('has the conflict markers of an unfinished merge')
+        if re.search(CONFLICT, text): refuse(UNFINISHED)
         refuse(f'not JSON, or cut off: {e}' if text.strip() else 'is empty')
     if not isinstance(notebook, dict): refuse('not a notebook')
     version, cells = notebook.get('nbformat'), notebook.get('cells')
@@ -96,37 +145,53 @@ def cells_of(data, shown):
 
 # Select: cells -> exported cells
 
-def select(cells):
-    "(the exported cells, given their code; warnings of what is almost a directive; what to say once of other tools')."
-    problems, notes = [], []
+DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
+ALMOST = 'almost a directive'
+SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
+         for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
+
+def select(cells, result):
+    "The exported cells, given their code; tells the result of what is almost a directive, and of other tools'."
     for cell in cells:
         if '#' not in cell.source: continue
         lines = cell.source.split('\n')
-        top = next((i for i, line in enumerate(lines) if line.strip() and not re.match(COMMENT, line)), len(lines))
-        marks = {i: mark for i, line in enumerate(lines) if '#' in line and (mark := re.fullmatch(DIRECTIVE, line))}
-        first = min(marks, default=top)
-        if first < top and cell.kind == 'code':
+        top = next((i for i, line in enumerate(lines) if line.strip()[:1] not in ('', '#')), len(lines))
+        words = {i: word for i, line in enumerate(lines) if '#' in line and (word := directive(line))}
+        result.problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, words, top)]
+        if cell.kind != 'code': continue
+        first = next((i for i, word in words.items() if word != ALMOST), top)
+        if first < top:
             code = '\n'.join(lines[:first] + lines[first + 1:])
             if code.strip(): cell.code, cell.directive = code, first
-            if word := marks[first][1]: notes.append(f'`#| {word}` is taken for `#export`')
-        problems += [cell.problem(message, i + 1) for i, message in misses(cell.kind, lines, [*marks], top)]
-        if cell.kind == 'code' and any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
-            notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
-    return [cell for cell in cells if cell.code], problems, notes
+            if words[first] != 'export': result.notes.append(f'`#| {words[first]}` is taken for `#export`')
+        if any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
+            result.notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
+    return [cell for cell in cells if cell.code]
 
-def misses(kind, lines, marks, top):
+def directive(line):
+    "`export`, or another tool's word for it, in a line that is a directive; ALMOST in a slip, but not in a sentence."
+    if not (match := re.fullmatch(DIRECTIVE, line)): return None
+    pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
+    own = word == 'export' or word in ('exports', 'exporti', 'exportd') and (pipe or not blank)
+    if own and not more: return word
+    if blank and not pipe: return ALMOST if word in SLIPS and not more else None
+    few = pipe or len(more.lstrip(':,;').split()) < 2
+    return ALMOST if few and (word in SLIPS or re.fullmatch('export[sid]?', word)) else None
+
+def misses(kind, lines, words, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
-    for i in marks:
+    marks = [i for i, word in words.items() if word != ALMOST]
+    for i, word in words.items():
         if kind != 'code':
             fenced = sum(line.lstrip().startswith(('```', '~~~')) for line in lines[:i]) % 2
             title = re.match('[ \t]*# ', lines[i])
-            if not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
+            if i in marks and not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
         elif i < top:
-            if i != marks[0]: yield i, 'a second directive'
+            if word == ALMOST: yield i, f'{lines[i].strip()!r} exports nothing: is it meant to be #export?'
+            elif i != marks[0]: yield i, 'a second directive'
+        elif i not in marks: continue
         elif lines[top].lstrip().startswith('%%'): yield i, f'a cell with {lines[top].split()[0]} cannot be exported'
         elif is_comment(lines, i): yield i, 'the directive must stand above the first line of code'
-    for i, line in enumerate(lines[:top] if kind == 'code' else []):
-        if i not in marks and near_miss(line): yield i, f'{line.strip()!r} exports nothing: is it meant to be #export?'
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
@@ -135,86 +200,79 @@ def is_comment(lines, index):
     except (tokenize.TokenError, SyntaxError): return True
     return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
 
-def near_miss(line):
-    "Whether a line above the code is a misspelt directive, or one with a word behind it, rather than a sentence."
-    if not (match := re.fullmatch(ALMOST, line)): return False
-    pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').split()
-    slip = word not in ('export', 'exports', 'expert') and re.fullmatch(SLIPS, word)
-    if blank and not pipe: return bool(slip and not more)
-    return bool((slip or re.fullmatch('export[sid]?', word)) and (pipe or len(more) < 2))
-
 
 # Check: exported cells -> a module's text, if it can be one
 
-def numbered(stem):
-    "('nb_05a', (5, 'a')) for `05a_title`: the module and its place in reading order; without a number twice None."
-    match = re.fullmatch(NAME, stem, re.DOTALL)
-    return (f'nb_{match[1]}{match[2]}', (int(match[1]), match[2])) if match else (None, None)
+HEADER = '# Generated from {}\n# Do not edit: change the notebook, then run notebook2script.py.\n'
+RULE = '\n# ---\n'
+HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
+FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
+MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
+OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
+MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
+NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 
 class Module:
-    "What a notebook's `cells` export: its `name` and `order`, its `text`; once checked, the `facts` about its names."
-    def __init__(self, shown, cells, exported):
-        self.shown, self.cells, self.exported, self.facts = shown, cells, exported, Facts('')
+    """What a notebook's `cells` export: its `name` and `order`, its `text`, and the `facts` about its names. Tells the
+    result of `errors`; `exported` is empty where there are no cells to export."""
+    def __init__(self, shown, cells, package, result):
+        self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
+        if self.exported and not self.name:
+            wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
+            result.errors.append(f'{shown}: {wrong}')
+        elif self.exported: result.errors += self.assemble()
 
-    def place(self, code, at):
-        "(cell, line of its code from 1, column from 0 in bytes) of the instruction of index `at`."
-        line, _, column, _ = [*code.co_positions()][at]
-        cell = next(cell for cell in self.exported if str(cell.number) == code.co_filename)
-        return cell, line or code.co_firstlineno, column or 0
+    def assemble(self):
+        "Joins the exported cells, with `from __future__` lines on top, and checks each; gives the problems."
+        shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', self.shown)        # what no comment may hold
+        future, blocks, problems = {}, [], []
+        for cell in self.exported:
+            problems += lift(cell, future)
+            blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
+        top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
+        self.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
+        self.facts = Facts(self.package, self.text)
+        above, flags = '', sum({*future.values()})
+        for cell in self.exported:
+            problems += check(cell, flags, self.facts)
+            if 'global ' in cell.code and not problems: problems += check(cell, flags, Facts(), above)
+            above += f'{cell.code}\n'
+        return problems
 
-    def problem(self, message, code, at, name):
-        "A problem at an instruction of a code object, which concerns a name; None where the line says `# noqa`."
-        cell, line, column = self.place(code, at)
+    def problem(self, message, code, at, name='', error='', around=()):
+        """A problem at the instruction of index `at` in a code object, which concerns a name; None where the line says
+        `# noqa`, or stands where the `error` is meant to happen, or inside one of the kinds `around`."""
+        number, line, column = place(code, at)
+        cell = self.cells[number - 1]
         text = cell.code.split('\n')[line - 1]
-        if re.search(NOQA, text): return None
+        if name and (re.search(NOQA, text) or excused(cell, line, column, name, error, around)): return None
         column = len(text.encode()[:column].decode('utf-8', 'ignore'))
         if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
         return cell.problem(message, cell.line(line), column)
 
-def convert(cells, shown, out):
-    "(the module that cells make, None where they export nothing; problems; warnings; notes)."
-    exported, loose, notes = select(cells)
-    if not exported: return None, [], loose, notes
-    module = Module(shown, cells, exported)
-    if not module.name:
-        wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
-        return None, [f'{shown}: {wrong}'], loose, notes
-    return module, assemble(module, out), loose, notes
+def place(code, at):
+    "(number of the cell, line of its code from 1, column from 0 in bytes) of an instruction."
+    line, _, column, _ = [*code.co_positions()][at]
+    return int(code.co_filename), line or code.co_firstlineno, column or 0
 
-def assemble(module, out):
-    "Joins the exported cells, with `from __future__` lines on top, and checks each; returns the problems."
-    shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', module.shown)      # what no comment may hold
-    future, blocks, problems = {}, [], []
-    for cell in module.exported:
-        lines = cell.code.split('\n')
-        problems += lift(cell, lines, future)
-        cell.code = '\n'.join(lines).rstrip('\n')
-        blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
-    top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
-    module.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
-    module.facts = Facts(out.name, module.text)
-    for cell in module.exported: problems += check_alone(cell, future, module.facts)
-    if not problems and 'global ' in module.text: problems += check_together(module)
-    return problems
-
-def lift(cell, lines, future):
-    "Moves the `from __future__` statements of a cell from `lines` to `future`, with their flags; gives the problems."
-    if '__future__' not in cell.code: return
-    import ast, __future__
-    try: statements = ast.parse(cell.code).body
-    except NO_PROGRAM: return                                          # check says more
-    for node in statements:
-        if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
-        taken = range(node.lineno, node.end_lineno + 1)
-        if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
-            yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), node.col_offset)
-        unknown = {alias.name for alias in node.names} - {*__future__.all_feature_names}
-        if unknown:
-            yield cell.problem(f'Python has no {unknown} in its future', cell.line(node.lineno), node.col_offset)
-        for line in taken: lines[line - 1] = ''
-        for alias in node.names if not unknown else []:
-            future[f'from __future__ import {alias.name}'] = getattr(__future__, alias.name).compiler_flag
+def lift(cell, future):
+    "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
+    lines = cell.code.split('\n')
+    if '__future__' in cell.code:
+        import ast, __future__
+        try: statements = ast.parse(cell.code).body
+        except NO_PROGRAM: statements = []                             # check says more
+        for node in statements:
+            if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
+            taken = range(node.lineno, node.end_lineno + 1)
+            names = [alias.name for alias in node.names]
+            if not {*names} <= {*__future__.all_feature_names}: continue               # check says so
+            if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
+                yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
+            for line in taken: lines[line - 1] = ''
+            future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
+    cell.code = '\n'.join(lines).rstrip('\n')
 
 def title(code):
     """The first name that a cell defines. It stands above the cell's line, and stays when the cell is edited: git then
@@ -227,149 +285,103 @@ def digest(code):
     lines = filter(None, map(str.rstrip, code.split('\n')))
     return f'{zlib.crc32(chr(10).join(lines).encode("utf-8", "surrogatepass")):08x}'
 
-def check_alone(cell, future, facts):
-    "What keeps a cell from standing alone in a module, as problems that say what to do; adds its names to the facts."
+def check(cell, flags, facts, above=''):
+    "What keeps a cell from being code of a module, below the code `above`, as problems; adds its names to the facts."
     if '\0' in cell.code: return [cell.problem('contains a NUL character')]
-    try: facts.add(compile(cell.code, str(cell.number), 'exec', sum({*future.values()}), True, 0))
+    try: facts.add(compile(above + cell.code, str(cell.number), 'exec', flags, True, 0))
     except UnicodeEncodeError: return [cell.problem('contains half of a character, which no file can hold')]
     except NO_PROGRAM as e:
-        line, offset = getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1
-        message = getattr(e, 'msg', None) or f'cannot be parsed: {type(e).__name__}'
-        text = ''.join(cell.code.split('\n')[(line or 1) - 1:line or 1])
-        if re.match(CONFLICT, text): message = 'has the conflict markers of an unfinished merge'
-        elif re.match(MAGIC, text): message = NOT_PYTHON
-        return [cell.problem(message, line and cell.line(line), max(0, offset - 1))]
+        line, column = getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1)
+        if not line: return [cell.problem(f'cannot be parsed: {getattr(e, "msg", None) or type(e).__name__}')]
+        line -= above.count('\n')
+        text = ''.join(cell.code.split('\n')[line - 1:line])
+        message = UNFINISHED if re.match(CONFLICT, text) else NOT_PYTHON if re.match(MAGIC, text) else e.msg
+        return [cell.problem(message, cell.line(line), column)]
     return []
 
-def check_together(module):
-    "The problem of cells of which each is right, but not all of them one after the other."
-    try: compile(module.text, module.name, 'exec', 0, True, 0)
-    except NO_PROGRAM as e:
-        at, place = getattr(e, 'lineno', None) or 1, getattr(e, 'offset', None) or 1
-        number, start = [(i, top) for i, (top, *_) in enumerate(blocks(module.text)) if top <= at][-1]
-        cell = module.exported[max(0, number - 1)]
-        yield cell.problem(getattr(e, 'msg', None) or str(e), cell.line(at - start + 1), max(0, place - 1))
 
-
-# Names: does everything that a module reads exist? Python's compiler knows which names are the module's own.
+# Names: does everything that a module reads exist? Python's compiler knows which names it sets and reads: these are its
+# Facts. Names follows the star imports from one module to the next. Five checks compare the two.
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
-OPS = {opcode.opmap[name]: kind for name, kind in {
-    'LOAD_NAME': 'read', 'LOAD_GLOBAL': 'read', 'LOAD_FROM_DICT_OR_GLOBALS': 'read', 'STORE_NAME': 'bind',
-    'STORE_GLOBAL': 'bind', 'IMPORT_NAME': 'import', 'MAKE_FUNCTION': 'inner'}.items() if name in opcode.opmap}
-NAMED = re.compile(b'[' + b''.join(re.escape(bytes([op])) for op in OPS) + b']')
-GLOBAL, STORE_GLOBAL = opcode.opmap['LOAD_GLOBAL'], opcode.opmap['STORE_GLOBAL']
+OPS = {opcode.opmap[name]: name for name in """LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
+    STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION""".split() if name in opcode.opmap}
+STEP = re.compile(b'%b*[%b]' % (re.escape(bytes([opcode.EXTENDED_ARG])), re.escape(bytes(OPS))))
+ABSENT = 'is not installed'
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
 NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^\]]*name-defined'
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
-class Unknown(Exception):
-    "Which names a module has cannot be known; says why. `names` are those that it surely has."
-    names = frozenset()
-
-class Absent(Unknown):
-    "There is no such module."
-
 class Facts:
-    """What the code of a module of `package` does with the module's names: which are `bound`; `reads`; those of them
-    that come `early`, at a time when the name is not bound; `imports`. Each of the latter three ends with a code object
-    and the index of an instruction in it. `folders` are those of a package."""
-    def __init__(self, package, text='', path=None, folders=(), bound=()):
-        self.package, self.text, self.path, self.folders = package, text, path, folders
-        self.bound, self.reads, self.early, self.imports = {*bound}, [], [], []
+    """What the code of a module of `package` does with its names: which are `bound`; its `imports` and `reads`.
+    Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
+    then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
+    def __init__(self, package='', text='', path=None, folders=(), bound=(), doubt=''):
+        self.package, self.text, self.path, self.folders, self.doubt = package, text, path, folders, doubt
+        self.bound, self.reads, self.imports = {*bound}, [], []
 
-    def add(self, code, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object, and those in it, in the order in which they run; `now` where that is while the
-        module is imported. Unless `deep`, of those in it only the ones that bind names of the module."""
-        data, names = code.co_code, code.co_names
-        steps = [(found.start(), found[0][0]) for found in NAMED.finditer(data[::2])]
+    def add(self, code=None, top=True, now=True, local=frozenset(), deep=True):
+        """Goes through a code object (None: the text's), `now` where it runs while the module is imported, and through
+        those in it, unless `deep` only such as bind names of the module. Returns itself."""
+        code = code or compile(self.text, 'module', 'exec', 0, True, 0)
+        steps, names, last = [*instructions(code)], code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
-            local = {names[argument(data, at)] for at, op in steps if OPS[op] == 'bind'}
-        for at, op in steps:
-            match OPS[op]:
-                case 'inner':                                          # a class or a function, which was loaded before
-                    inner = constants(code, at)[0]
-                    if not deep and STORE_GLOBAL not in inner.co_code: continue
-                    self.add(inner, False, now and (not inner.co_flags & 1 or inner.co_name in AT_ONCE), local, deep)
-                case 'import':
-                    taken, level = constants(code, at)
-                    self.imports.append((self.absolute(names[argument(data, at)], level), taken or (), code, at))
-                case 'bind':
-                    if top or op == STORE_GLOBAL: self.bound.add(names[argument(data, at)])
-                case 'read':
-                    name = names[argument(data, at) >> (op == GLOBAL)]
-                    if name in ALWAYS or (name in local and op != GLOBAL): continue
-                    self.reads.append((name, code, at))
-                    if now and name not in self.bound: self.early.append((name, code, at))
+            local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
+        for at, op, argument in steps:
+            match op:
+                case 'LOAD_CONST': before, last = last, code.co_consts[argument]
+                case 'LOAD_SMALL_INT': before, last = last, argument   # of Python 3.14
+                case 'MAKE_FUNCTION':                                  # of the code that was loaded last
+                    if deep or opcode.opmap['STORE_GLOBAL'] in last.co_code:
+                        self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
+                case 'IMPORT_NAME':                                    # the constants: how many dots, which names
+                    above = self.package.rsplit('.', before - 1)[0] if before else ''
+                    self.imports.append(('.'.join(filter(None, (above, names[argument]))), last or (), code, at))
+                case 'STORE_NAME' | 'STORE_GLOBAL':
+                    if top or op == 'STORE_GLOBAL': self.bound.add(names[argument])
+                case _:
+                    name = names[argument >> (op == 'LOAD_GLOBAL')]
+                    if name in ALWAYS or name in local and op != 'LOAD_GLOBAL': continue
+                    self.reads.append((name, code, at, now and name not in self.bound))
+        return self
+
+    def stars(self): return [base for base, names, _, _ in self.imports if '*' in names]
 
     def source(self):
         "The text of the module, where it has one."
         if self.path and not self.text: self.text = Path(self.path).read_text('utf-8', 'replace')
         return self.text
 
-    def absolute(self, name, level):
-        "The full name of an imported module."
-        return '.'.join([*self.package.rsplit('.', level - 1)[:1], *filter(None, [name])]) if level else name
+def instructions(code):
+    "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
+    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    for found in STEP.finditer(operations):
+        start, end = found.span()                                      # the higher bytes of an argument come first
+        yield end - 1, OPS[operations[end - 1]], int.from_bytes(arguments[start:end])
 
-    def stars(self):
-        "The modules of which everything is imported."
-        return [base for base, names, _, _ in self.imports if '*' in names]
-
-def argument(data, at):
-    "The argument of the instruction of index `at`; its higher bytes stand before it."
-    argument, shift = data[2 * at + 1], 8
-    while at and data[2 * at - 2] == opcode.EXTENDED_ARG:
-        at -= 1
-        argument, shift = argument | data[2 * at + 1] << shift, shift + 8
-    return argument
-
-def constants(code, at):
-    "The values of the two constants that were loaded last before an instruction, the later one first."
-    data, values = code.co_code, []
-    for at in range(at - 1, -1, -1):
-        name = opcode.opname[data[2 * at]]
-        if name in ('LOAD_CONST', 'LOAD_SMALL_INT'):
-            values.append(argument(data, at) if name == 'LOAD_SMALL_INT' else code.co_consts[argument(data, at)])
-            if len(values) == 2: break
-    return [*values, None, None][:2]
+class Unknown(Exception): "Which names a module has cannot be known; says why."
 
 class Names:
     """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
     imported. Each is looked at once."""
     def __init__(self, modules, root, out):
-        self.out, self.path, self.stars = out, [str(root), *sys.path], {}
+        self.out, self.path, self.given = out, [str(root), *sys.path], {}
         self.known = {f'{out.name}.{module.name}': module.facts for module in modules}
 
-    def once(self, table, dotted, find):
-        "What `find` gives for a module, or gave before. Raises Unknown."
-        if dotted not in table:
-            table[dotted] = set()                                      # a circle adds nothing
-            try: table[dotted] = find(dotted)
-            except Unknown as e: table[dotted] = e
-        if isinstance(table[dotted], Unknown): raise table[dotted]
-        return table[dotted]
-
-    def facts(self, dotted): return self.once(self.known, dotted, self.look)
-
-    def star(self, dotted): return self.once(self.stars, dotted, self.public)
-
-    def look(self, dotted):
-        "The Facts of a module. Raises Unknown."
-        first, *rest = dotted.split('.')
-        path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-        try:
-            if first != self.out.name or not path.is_file(): return self.installed(dotted)
-            facts = Facts(first, path.read_text('utf-8'))
-            facts.add(compile(facts.text, dotted, 'exec', 0, True, 0))
-            return facts
-        except NO_PROGRAM as e: raise Unknown(f'{dotted} cannot be read: {e}')
+    def facts(self, dotted):
+        "The Facts of a module."
+        if dotted not in self.known:
+            first, *rest = dotted.split('.')
+            path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
+            ours = first == self.out.name and path.is_file()
+            try: self.known[dotted] = Facts(first, path.read_text('utf-8')).add() if ours else self.installed(dotted)
+            except NO_PROGRAM as e: self.known[dotted] = Facts(doubt=f'{dotted} cannot be read: {e}')
+        return self.known[dotted]
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
-        from importlib.machinery import ExtensionFileLoader, PathFinder, SourceFileLoader
-        class Reader(SourceFileLoader):
-            def set_data(self, *args, **options): pass                 # compiled code is read, never written
+        from importlib.machinery import ExtensionFileLoader, PathFinder
         path, name, spec = self.path, '', None
         for part in (os.path.__name__ if dotted == 'os.path' else dotted).split('.'):
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
@@ -379,53 +391,50 @@ class Names:
             path = (spec and spec.has_location and spec.submodule_search_locations) or folder
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
-            return Facts('', bound=dir(__import__(dotted)))            # Python's own: it has no text, and shows nothing
+            return Facts(bound=dir(__import__(dotted)))                # Python's own: it has no text, and shows nothing
         if not spec or binary: return stub(folder, spec, dotted)
         facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
-        if isinstance(spec.loader, SourceFileLoader): spec.loader = Reader(name, spec.origin)
-        if spec.origin: facts.add(spec.loader.get_code(name), deep=False)       # without: a folder, which has no code
+        if spec.origin:                                                # without: a folder, which has no code
+            spec.loader.set_data = lambda *args, **options: None       # compiled code is read, never written
+            facts.add(spec.loader.get_code(name), deep=False)
         return facts
 
-    def scope(self, facts, strict=True):
-        "All names of a module: its own, and those that its star imports give. Raises Unknown."
-        names, dark = set(facts.bound), None
+    def scope(self, facts):
+        "(all names of a module, its own and those that its star imports give; why there may be more, or '')."
+        names, doubt = set(facts.bound), facts.doubt
         for base in facts.stars():
-            try: names |= self.star(base)
-            except Unknown as e:
-                names |= e.names
-                if strict or not isinstance(e, Absent): dark = e       # else a line that never runs: the package works
-        if dark: dark.names = names
-        if dark: raise dark
-        return names
+            given, unsure = self.star(base)
+            names |= given
+            if not facts.path or not unsure.endswith(ABSENT): doubt = unsure or doubt  # else a line that never runs
+        return names, doubt
 
-    def public(self, dotted):
-        "What `from dotted import *` gives; more than that where `__all__` is computed. Raises Unknown."
+    def star(self, dotted):
+        "(what `from dotted import *` gives, with more where `__all__` is computed; why it may give more, or '')."
+        if dotted in self.given: return self.given[dotted]
+        self.given[dotted] = set(), ''                                 # a circle adds nothing
         facts = self.facts(dotted)
-        names = self.scope(facts, dotted.startswith(f'{self.out.name}.'))
-        if '__all__' not in facts.bound:
+        names, doubt = self.scope(facts)
+        if '__all__' in facts.bound:
+            listed, complete = every(text := facts.source())
+            if complete: names, doubt = listed, ''
+            elif '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
+        else:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
-            return {name for name in names if not name.startswith('_')}
-        listed, complete = every(text := facts.source())
-        if complete: return listed
-        if '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
-        return names - {'__all__'}
+            names = {name for name in names if not name.startswith('_')}
+        self.given[dotted] = names, doubt
+        return names, doubt
 
     def lacking(self, dotted, facts, wanted):
-        "Those of the names `wanted` that a module lacks. Raises Unknown."
-        lost, dark = wanted - facts.bound, None
-        try: lost = lost and lost - self.scope(facts)
-        except Unknown as e: lost, dark = lost - e.names, e
-        if lost and dark: raise dark
-        if lost: self.doubt(dotted, facts, set())
+        "Those of the names `wanted` that a module lacks. Raises Unknown where it may have them all the same."
+        if not (lost := wanted - facts.bound): return lost
+        names, doubt = self.scope(facts)
+        lost, chain = lost - names, [(dotted, facts)]
+        if lost and doubt: raise Unknown(doubt)
+        for name, facts in chain if lost else []:                      # all whose names the module takes by a star, too
+            if how := writes(facts.source(), strict=not facts.path): raise Unknown(f'{name} {how}')
+            bases = [(base, self.known[base]) for base in facts.stars() if base in self.known]
+            chain += [base for base in bases if base not in chain]
         return lost
-
-    def doubt(self, dotted, facts, seen):
-        "Raises Unknown where a module, or one whose names it takes by a star, writes names that no text shows."
-        if dotted in seen: return
-        seen.add(dotted)
-        if reason := writes(facts.source(), strict=not facts.path): raise Unknown(f'{dotted} {reason}')
-        for base in facts.stars():
-            if isinstance(self.known.get(base), Facts): self.doubt(base, self.known[base], seen)
 
 def every(text):
     "(the names that `__all__` lists in so many words, whether those are all)."
@@ -442,56 +451,47 @@ def stub(places, spec, dotted):
         if not os.path.isfile(file): continue
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
-        return Facts('', bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
-    if not spec: raise Absent(f'{dotted} is not installed')
-    return Facts('', bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
+        return Facts(bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
+    if not spec: return Facts(doubt=f'{dotted} {ABSENT}')
+    return Facts(bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
 
-def check_names(module, names, package, problems, notes):
-    "Adds the problems with names, which do not stop an export, and a note where names cannot be checked."
-    off = {}
-    for check in missing, early, imported, listed:
-        try: problems += filter(None, check(module, names, package))
-        except Unknown as e: off[f'{module.shown}: names are not checked: {e}'] = 1
-    notes += off
+def missing(module, names):
+    "A problem for each name that a module reads and lacks, where it is first read."
+    if not (lost := names.lacking(module.shown, module.facts, {name for name, *_ in module.facts.reads})): return
+    lost = lost - {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}                        # `name: type` declares it
+    wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
+    reads = [read for read in module.facts.reads if read[0] in lost]
+    for name, code, at, _ in sorted(reads, key=lambda read: place(*read[1:3])):
+        if name in wrong and (problem := module.problem(wrong[name], code, at, name, 'NameError')):
+            del wrong[name]
+            yield problem
 
-def early(module, names, package):
+def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
-    if not (late := {name for name, _, _ in module.facts.early if name in module.facts.bound}): return
-    late -= set().union(*map(names.star, module.facts.stars()))
-    for name, code, at in module.facts.early:
-        if name in late and not excused(*module.place(code, at), name, 'NameError', AROUND):
-            yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name)
+    soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
+    given = [names.star(base) for base in module.facts.stars()] if soon else []
+    if doubts := [doubt for _, doubt in given if doubt]: raise Unknown(doubts[0])
+    for name, code, at in soon:
+        wrong = f'`{name}` is read here, above the line that sets it'
+        if not any(name in star for star, _ in given): yield module.problem(wrong, code, at, name, 'NameError', AROUND)
 
-def imported(module, names, package):
+def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
     for base, taken, code, at in module.facts.imports:
-        if not re.fullmatch(rf'{re.escape(package)}\.nb_[0-9]+[a-z]?', base): continue
-        try: facts = names.facts(base)
-        except Absent: continue                                        # which is a problem of its own
-        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS) if '__getattr__' not in facts.bound else ():
-            if not excused(*module.place(code, at), name, 'ImportError'):
-                yield module.problem(f'{base} has no `{name}`', code, at, name)
+        if not re.fullmatch(rf'{re.escape(module.package)}\.nb_[0-9]+[a-z]?', base): continue
+        facts = names.facts(base)
+        if '__getattr__' in facts.bound or facts.doubt.endswith(ABSENT): continue      # which is a problem of its own
+        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS):
+            yield module.problem(f'{base} has no `{name}`', code, at, name, 'ImportError')
 
-def listed(module, names, package):
+def listed(module, names):
     "A problem for each name that `__all__` lists and the module lacks."
     wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
     for name in names.lacking(module.shown, module.facts, wanted):
-        for cell in module.exported:
-            if found := re.search(rf'(["\']){name}\1', cell.code):
-                line = cell.code.count('\n', 0, found.start()) + 1
-                yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', cell.line(line))
-                break
-
-def missing(module, names, package):
-    "A problem for each name that a module reads and lacks, where it is first read."
-    lost = names.lacking(module.shown, module.facts, {name for name, _, _ in module.facts.reads})
-    places = [(*module.place(code, at), name, code, at) for name, code, at in module.facts.reads if name in lost]
-    for cell, line, column, name, code, at in sorted(places, key=lambda place: (place[0].number, *place[1:3])):
-        if name not in lost or re.search(rf'(?m)^{name}[ \t]*:', module.text): continue      # `name: type` declares it
-        if excused(cell, line, column, name, 'NameError'): continue
-        if problem := module.problem(f'`{name}` is set {setter(module, name)}', code, at, name):
-            lost = lost - {name}
-            yield problem
+        cell, found = next((cell, found) for cell in module.exported
+                           if (found := re.search(rf'(["\']){name}\1', cell.code)))
+        line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
+        yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', line)
 
 AROUND = """If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp AsyncFor AsyncWith
     """.split()
@@ -504,14 +504,14 @@ def excused(cell, line, column, name, error, around=()):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
                                                < (node.end_lineno, node.end_col_offset)): continue
         if type(node).__name__ in around: return True
+        parts, words = [], {error, repr(name), 'version_info', 'TYPE_CHECKING'}
         match node:
-            case ast.If() | ast.While() | ast.IfExp():
-                parts, words = [node.test], {repr(name), 'version_info', 'TYPE_CHECKING'}
-            case ast.BoolOp(): parts, words = node.values, {repr(name)}
+            case ast.If() | ast.While() | ast.IfExp(): parts = [node.test]
+            case ast.BoolOp(): parts = node.values
+            case ast.With(): parts = [item.context_expr for item in node.items]
             case ast.Try() if line <= node.body[-1].end_lineno:
-                parts, words = [h.type or ast.Name(error) for h in node.handlers], {error, 'Exception', 'BaseException'}
-            case ast.With(): parts, words = [item.context_expr for item in node.items], {error}
-            case _: continue
+                parts = [handler.type or ast.Name(error) for handler in node.handlers]
+                words |= {'Exception', 'BaseException'}
         if any({getattr(n, 'id', ''), getattr(n, 'attr', ''), repr(getattr(n, 'value', ''))} & words
                for part in parts for n in ast.walk(part)): return True
     return False
@@ -525,9 +525,9 @@ def writes(text, strict=True):
     as in `for x in ["a", "b"]: globals()[x] = 1`: the text shows them."""
     if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
-    parent, own, aliases, spelt = {}, {}, {}, set()
-    for node in ast.walk(ast.parse(text)):
-        for child in ast.iter_child_nodes(node): parent[child] = node
+    nodes, own, aliases, spelt = [*ast.walk(ast.parse(text))], {}, {}, set()
+    inner = {n for f in nodes if isinstance(f, (ast.FunctionDef, ast.Lambda)) for n in ast.walk(f)}
+    for node in nodes:
         match node:
             case ast.If(ast.Name('TYPE_CHECKING') | ast.Attribute(_, 'TYPE_CHECKING'), body):
                 if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # shown there
@@ -535,19 +535,13 @@ def writes(text, strict=True):
             case ast.Call(ast.Name('exec'), [_]): return 'calls exec'
             case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'spreads an enum'
             case ast.Call(ast.Name('globals'), []): own[node] = 'globals()'
-            case ast.Call(ast.Name('locals' | 'vars' as how), []):
-                if not in_function(node, parent): own[node] = f'{how}()'
+            case ast.Call(ast.Name('locals' | 'vars' as how), []) if node not in inner: own[node] = f'{how}()'
             case ast.Subscript(ast.Attribute(_, 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
             case ast.Assign([ast.Name(name)], value): aliases[name] = value
     aliases = {name: own[value] for name, value in aliases.items() if value in own}
-    own |= {node: aliases[node.id] for node in parent if isinstance(node, ast.Name) and node.id in aliases}
-    return next((f'sets names through {how}' for node, how in own.items() if sets(node, parent[node], spelt)), '')
-
-def in_function(node, parent):
-    "Whether a node of the syntax tree lies in a function."
-    import ast
-    while node in parent and not isinstance(node, (ast.FunctionDef, ast.Lambda)): node = parent[node]
-    return node in parent
+    own |= {node: aliases[node.id] for node in nodes if isinstance(node, ast.Name) and node.id in aliases}
+    return next((f'sets names through {own[node]}' for parent in nodes for node in ast.iter_child_nodes(parent)
+                 if node in own and sets(node, parent, spelt)), '')
 
 def sets(node, parent, spelt):
     "Whether what holds all names of a module is put to a use that may set one, other than those of a list."
@@ -564,39 +558,29 @@ def setter(module, name):
     "The cell that sets a name, in words."
     for cell in module.cells:
         if cell.kind != 'code' or cell.code or name not in cell.source: continue
-        facts = Facts('')
-        try: facts.add(compile(re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source), 'cell', 'exec', 0, True, 0))
+        text = re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source)
+        try: found = name in Facts('', text).add().bound
         except NO_PROGRAM: continue
-        if name in facts.bound: return f'in cell {cell.number}, which is not exported'
+        if found: return f'in cell {cell.number}, which is not exported'
     return 'nowhere'
 
-def import_problems(module, package, orders):
+def check_imports(module, orders):
     "A problem for each import of a module of ours that does not exist, or does not come before the importer."
     for base, names, code, at in module.facts.imports:
-        dotted = ' '.join(f'{base}.{name}' for name in names) if base == package else base
-        for name in re.findall(rf'(?<!\S){re.escape(package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
+        dotted = ' '.join(f'{base}.{name}' for name in names) if base == module.package else base
+        for name in re.findall(rf'(?<!\S){re.escape(module.package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
             if name not in orders: message = 'does not exist'
             elif name == module.name: message = 'imports itself, in a circle'
             elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
-            cell, line, column = module.place(code, at)
-            yield cell.problem(f'{package}.{name} {message}', cell.line(line), column)
+            yield module.problem(f'{module.package}.{name} {message}', code, at)
 
 
 # Plan: modules -> what to write
 
 SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
-OBJECTIONS = {'a link': 'is a link, and nothing is written through a link',
-              'foreign': 'was not generated, so it is not overwritten',
-              EDITED: 'was edited by hand{}; put the change into the notebook, or use --force:'}
-
-class Result:
-    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
-    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
-    `problems` that did not stop it; `notes`, which are no problems; `seconds`."""
-    def __init__(self):
-        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
-        self.problems, self.notes = [], []
+REFUSALS = {'a link': 'is a link, and nothing is written through a link',
+            'foreign': 'was not generated, so it is not overwritten'}
 
 def standing(path, wanted=None):
     "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
@@ -612,7 +596,7 @@ def standing(path, wanted=None):
         sound = hashlib.sha256(plain[old.end():].encode('utf-8', 'surrogatepass')).hexdigest()[:16] == old[1]
     else: sound = all(right for *_, right in blocks(plain))
     if sound: return OURS, text
-    torn = re.search('(?m)^<{7} ', plain) and re.search('(?m)^={7}$', plain) and re.search('(?m)^>{7} ', plain)
+    torn = all(re.search(f'(?m)^{mark}', plain) for mark in ('<{7} ', '={7}$', '>{7} '))
     return (TORN if torn else EDITED), text
 
 def blocks(text):
@@ -632,34 +616,32 @@ def difference(old, new, path):
     old, new = old.replace('\r\n', '\n').splitlines(True), new.splitlines(True)
     return ''.join(difflib.unified_diff(old, new, f'{path} (now)', f'{path} (from the notebook)', n=1))
 
-def plan(modules, root, out, force, whole):
-    "A Result that says what is to be written. Raises Refused."
-    result, problems = Result(), []
+def plan(modules, root, out, force, whole, result):
+    "Tells the result what is to be written. Raises Refused."
+    result.unchanged, result.changes, result.orphans, errors = [], {}, {}, []
     for module in modules:
         path = out/f'{module.name}.py'
         state, old = standing(path, module.text)
         if state == SAME: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
-        owner = re.match(HEAD, old)
-        if owner and state != 'foreign' and owner[1] != module.shown and exports(root/owner[1]):
-            problems.append(f'{module.shown}: {path} comes from {owner[1]}, which exports cells too: rename one')
-        elif state in OBJECTIONS and not (force and state == EDITED):
-            lines = difference(old, module.text, path).splitlines()[2:12] if state == EDITED else []
-            where = edited_cell(module, old) if state == EDITED else ''
-            problems.append('\n    '.join([f'{module.shown}: {path} {OBJECTIONS[state].format(where)}', *lines]))
-    if problems: raise Refused(*problems)
+        owner, refusal = re.match(HEAD, old), REFUSALS.get(state)
+        if owner and not refusal and owner[1] != module.shown and exports(root/owner[1]):
+            refusal = f'comes from {owner[1]}, which exports cells too: rename one'
+        elif state == EDITED and not force: refusal = edit(module, path, old)
+        if refusal: errors.append(f'{module.shown}: {path} {refusal}')
+    if errors: raise Refused(*errors)
     result.written = [*result.changes]
     for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
         state, _ = standing(path)
         if state in (OURS, EDITED, TORN): result.orphans[path] = state
-    return result
 
-def edited_cell(module, old):
-    "Which cells of the notebook were edited in the module, in words."
+def edit(module, path, old):
+    "What to say of a module that was edited by hand: in which cells, and a short difference."
     wrong = [mark for _, _, mark, right in blocks(old.replace('\r\n', '\n')) if mark and not right]
-    numbers = [str(cell.number) for cell in module.exported if digest(cell.code) in wrong]
-    return f' in cell {", ".join(numbers)}' if numbers else ''
+    numbers = ', '.join(str(cell.number) for cell in module.exported if digest(cell.code) in wrong)
+    says = f'was edited by hand{numbers and f" in cell {numbers}"}; put the change into the notebook, or use --force:'
+    return '\n    '.join([says, *difference(old, module.text, path).splitlines()[2:12]])
 
 
 # Write: all, or nothing
@@ -667,7 +649,7 @@ def edited_cell(module, old):
 class Lock:
     "Lets one run at a time write to a folder; the system gives it back when its owner dies."
     def __init__(self, folder, patience):
-        self.folder, self.path, self.patience = folder, folder/'.notebook2script.lock', patience
+        self.path, self.patience = folder/'.notebook2script.lock', patience
 
     def __enter__(self):
         end = time.monotonic() + self.patience
@@ -676,13 +658,11 @@ class Lock:
             try:
                 self.take()
                 if os.name == 'nt' or os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
-            except FileNotFoundError: pass                             # its owner has just removed it
-            except (BlockingIOError, PermissionError):
-                if time.monotonic() > end:
-                    os.close(self.file)
-                    raise Refused(f'{self.folder}: another run has been writing there for {self.patience:g} s')
-                time.sleep(.01)
+            except (BlockingIOError, PermissionError, FileNotFoundError): pass    # its owner is there, or has just left
             os.close(self.file)
+            if time.monotonic() > end:
+                raise Refused(f'{self.path.parent}: another run has been writing there for {self.patience:g} s')
+            time.sleep(.01)
 
     def take(self):
         "Asks the system for the lock. Raises an OSError where somebody has it."
@@ -696,106 +676,67 @@ class Lock:
         if os.name != 'nt': self.path.unlink(missing_ok=True)
         os.close(self.file)
 
-def write(modules, root, out, force, whole, prune, patience):
+def write(out, patience, plan_again, result, removable):
     "Plans again, now that nobody else writes; then all to temporary files, and each to its place in one step."
     out.mkdir(parents=True, exist_ok=True)
     with Lock(out, patience):
-        result = plan(modules, root, out, force, whole)
+        plan_again()
         temporary = {path: out/f'.{path.name}.notebook2script' for path in result.written}
         try:
             for path, (_, _, text) in result.changes.items():
                 temporary[path].unlink(missing_ok=True)                # it could be a link
                 temporary[path].write_bytes(text.encode())
                 if path.exists(): temporary[path].chmod(path.stat().st_mode & 0o7777)
-            for path in result.written:                                # after all writes, this costs the disk least
-                with open(temporary[path], 'rb+') as f: os.fsync(f.fileno())
+            to_disk([*temporary.values()])
             for path in result.written: os.replace(temporary[path], path)
         finally:
             for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
-        result.removed = [path for path, state in result.orphans.items() if prune and (force or state != EDITED)]
-        for path in result.removed: path.unlink()
-        result.orphans = {path: state for path, state in result.orphans.items() if path not in result.removed}
-    return result
+        result.removed = [path for path, state in result.orphans.items() if state in removable]
+        for path in result.removed:
+            path.unlink()
+            del result.orphans[path]
+
+def to_disk(paths):
+    "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
+    import threading
+    failed = []
+    def force(paths):
+        try:
+            for path in paths:
+                with open(path, 'rb+') as f: os.fsync(f.fileno())
+        except OSError as e: failed.append(e)
+    threads = [threading.Thread(target=force, args=[paths[i::8]]) for i in range(min(8, len(paths)))]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    if failed: raise failed[0]
 
 
 # All together
 
-def settings(folder):
-    "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
-    path = folder/'pyproject.toml'
-    try: text = path.read_text('utf-8')
-    except (OSError, ValueError): return None
-    if 'notebook2script' not in text: return None
-    import tomllib
-    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
-    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
-    if table is not None and not (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
-                                  and all(isinstance(value, str) for value in table.values())):
-        raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
-    return table
-
-def project(start):
-    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
-    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
-    for folder in (start, *start.parents):
-        if (table := settings(folder)) is not None:
-            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
-        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
-        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
-
-def places(paths, root=None):
-    "The same for a run over `paths`: that of the first of them, or else that of the current folder."
-    if root: return project(Path(os.path.abspath(root)))
-    named = [Path(os.path.abspath(path)) for path in paths[:1]]
-    starts = [path if path.is_dir() else path.parent for path in named] + [Path.cwd()]
-    return next(filter(None, map(project, starts)), (starts[-1], starts[-1]/'nbs', starts[-1]/'exp'))
-
-def collect(paths, home, last=None):
-    "The notebooks that are named, or in the folders that are named, else those of `home`; up to number `last`."
-    found, problems, listings = [], [], {}
-    if not paths and not home.is_dir():
-        raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
-    for name in paths or [home]:
-        path = Path(os.path.abspath(name))
-        folder = path if path.suffix != '.ipynb' and path.is_dir() else path.parent
-        if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
-        names = listings[folder]
-        if folder is path: matches = [*names.values()]
-        elif path.name in names: matches = [names[path.name]]
-        else: matches = [p for name, p in names.items() if fnmatch(name, path.name)]
-        if not matches and paths: problems.append(f'{name}: no such notebook')
-        found += [p for p in matches if not p.name.startswith(('.', '_', 'Untitled')) and not p.is_dir()]
-    if problems: raise Refused(*problems)
-    return [p for p in dict.fromkeys(found) if not last or (numbered(p.stem)[1] or last) <= last]
-
 def exports(path):
     "Whether a notebook exists and exports cells, or may do so, since it cannot be read."
-    try: return path.is_file() and bool(select(read(path, path.name))[0])
+    try: return path.is_file() and bool(select(read(path, path.name), Result()))
     except Refused: return True
 
 def prepare(notebooks, root, out, result):
-    "(the modules of the notebooks in their order, the problems); adds warnings and notes to the result."
-    modules, problems, beside, known = {}, [], {}, {*notebooks}
+    "The modules of the notebooks in their order; tells the result what is wrong with each notebook."
+    modules, beside, known = {}, {}, {*notebooks}
+    for folder in {path.parent for path in notebooks}:
+        for path in sorted({*folder.glob('*.ipynb')} - known):
+            beside.setdefault((folder, numbered(path.stem)[0]), []).append(path)
     for path in notebooks:
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        try: module, found, loose, notes = convert(read(path, shown), shown, out)
-        except Refused as e: module, found, loose, notes = None, e.args, [], []
-        problems += found
-        result.problems += loose
-        result.notes += notes
-        if not module: continue
+        try: module = Module(shown, read(path, shown), out.name, result)
+        except Refused as e: result.errors += e.args; continue
+        if not (module.exported and module.name): continue
         first = modules.setdefault(module.name, module)
-        if first is not module: problems.append(f'{shown}: gives {module.name}, as {first.shown} does')
-        if path.parent not in beside:
-            beside[path.parent] = {}
-            for p in path.parent.glob('*.ipynb'): beside[path.parent].setdefault(numbered(p.stem)[0], []).append(p)
-        for other in beside[path.parent][module.name]:
-            if other in known or not exports(other): continue
-            problems.append(f'{shown}: gives {module.name}, as {other.name} does')
-    return sorted(modules.values(), key=lambda module: module.order), problems
+        rivals = [first.shown] if first is not module else []
+        rivals += [other.name for other in beside.get((path.parent, module.name), []) if exports(other)]
+        result.errors += [f'{shown}: gives {module.name}, as {rival} does' for rival in rivals]
+    return sorted(modules.values(), key=lambda module: module.order)
 
 def connect(modules, notebooks, root, home, out, result):
-    "The problems of imports of modules that were read together; adds those of names to the result."
+    "Tells the result what is wrong with imports and names of modules that were read together."
     stems = [path.stem[3:] for path in out.glob('nb_*.py')]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
@@ -803,32 +744,33 @@ def connect(modules, notebooks, root, home, out, result):
     for module in modules:
         first = places.setdefault(module.order, module)
         if first is not module: result.problems.append(f'{module.shown}: has the same number as {first.shown}')
-    for module in modules: check_names(module, names, out.name, result.problems, result.notes)
-    return [problem for module in modules for problem in import_problems(module, out.name, orders)]
+        result.errors += check_imports(module, orders)
+        for check in missing, early, imported, listed:
+            try: result.problems += filter(None, check(module, names))
+            except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
-def export(*paths, root=None, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
+def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
     """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
-    exp/ beside nbs/); returns a Result. `root` is a folder of the project (None: the paths', or the current one).
-    With `check` or `diff` nothing is written. Another run is waited for, `patience` seconds at most. Raises Refused,
-    with all problems, before anything is written."""
+    exp/ beside nbs/); returns a Result. With `check` or `diff` nothing is written. Another run is waited for,
+    `patience` seconds at most. Raises Refused, with all problems, before anything is written."""
     start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
     if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
-    root, home, usual = places(paths, root)
+    root, home, usual = places(paths)
     out = Path(os.path.abspath(out or usual))
     if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
     notebooks = collect(paths, home, last)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')                                # Python gives them again at the import
-        modules, problems = prepare(notebooks, root, out, result)
-        if not problems: problems = connect(modules, notebooks, root, home, out, result)
-    if problems: raise Refused(*problems, *result.problems)
-    whole, dry = not paths and not last, check or diff
-    done = plan(modules, root, out, force or dry, whole)
-    if not dry and (done.written or prune and done.orphans):
-        done = write(modules, root, out, force, whole, prune, patience)
-    done.problems, done.notes = result.problems, [*dict.fromkeys(result.notes + done.notes)]
-    done.seconds = time.perf_counter() - start
-    return done
+        modules = prepare(notebooks, root, out, result)
+        if not result.errors: connect(modules, notebooks, root, home, out, result)
+    if result.errors: raise Refused(*result.errors, *result.problems)
+    dry, removable = check or diff, ([OURS, TORN] + [EDITED] * force) * prune
+    def planned(): plan(modules, root, out, force or dry, not paths and not last, result)
+    planned()
+    if not dry and (result.written or {*result.orphans.values()} & {*removable}):
+        write(out, patience, planned, result, removable)
+    result.notes, result.seconds = [*dict.fromkeys(result.notes)], time.perf_counter() - start
+    return result
 
 
 # Command line
@@ -844,9 +786,9 @@ def where(place):
     except (OSError, ValueError, IndexError): return None
     root = next((folder for folder in Path(os.path.abspath(name)).parents if (folder/notebook).is_file()), None)
     if not root: return f'{notebook}, which is gone'
-    try: module = convert(read(root/notebook, notebook), notebook, Path(name).parent)[0]
+    try: module = Module(notebook, read(root/notebook, notebook), '', Result())
     except Refused as e: return str(e)
-    cells = [cell for cell in module.exported if digest(cell.code) == mark] if module else []
+    cells = [cell for cell in module.exported if digest(cell.code) == mark]
     before = [block for block in blocks(text) if block[2] == mark and block[0] < start]
     if not cells: return f'{notebook}, a cell that has changed since'
     cell = cells[min(len(before), len(cells) - 1)]                     # of cells that are alike
@@ -893,8 +835,7 @@ def run(args):
         if args.watch: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
     counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
-    if removed: counts += f', {removed} removed'
-    total = written + unchanged
+    total, counts = written + unchanged, counts + (f', {removed} removed' if removed else '')
     if not args.quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
     return int(args.check and bool(result.written or result.orphans or result.problems))
 
@@ -911,21 +852,20 @@ def arguments():
     parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
     parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
     parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line; - for a traceback on stdin')
-    for name, text in {'check': 'write nothing; 1 where a module is not what its notebook says',
-                       'diff': 'write nothing; show what would change',
-                       'watch': 'export whenever a notebook is saved, until Ctrl-C',
-                       'prune': 'remove generated modules whose notebook is gone',
-                       'force': 'overwrite modules edited by hand',
-                       'quiet': 'no closing line', 'allFiles': argparse.SUPPRESS}.items():
-        parser.add_argument(*['-q'] * (name == 'quiet'), f'--{name}', action='store_true', help=text)
+    for option, text in {'--check': 'write nothing; 1 where a module is not what its notebook says',
+                         '--diff': 'write nothing; show what would change',
+                         '--watch': 'export whenever a notebook is saved, until Ctrl-C',
+                         '--prune': 'remove generated modules whose notebook is gone',
+                         '--force': 'overwrite modules edited by hand', '-q --quiet': 'no closing line'}.items():
+        parser.add_argument(*option.split(), action='store_true', help=text)
     return parser
 
 def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    args = arguments().parse_args([re.sub('(?i)^--allFiles=(true|1)$', '--allFiles', arg)
-                                   for arg in (sys.argv[1:] if argv is None else argv)])
+    args = arguments().parse_args([arg for arg in (sys.argv[1:] if argv is None else argv)
+                                   if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)])     # that is the usual
     try:
         if not args.where: return watch(args) if args.watch else run(args)
         if args.where == '-':

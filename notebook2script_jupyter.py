@@ -75,11 +75,11 @@ class ExpExporter(Exporter):
         root, home, out = n2s.project(folder) or (folder, folder, folder/'exp')
         path, result = home/f"{metadata.get('name') or '0'}.ipynb", n2s.Result()
         shown = path.relative_to(root).as_posix()
-        module, problems, loose, notes = n2s.convert(n2s.cells_of(data, shown), shown, out)
-        if not (module or problems): raise n2s.Refused(f'{shown}: exports nothing')
-        if not problems: problems = n2s.connect([module], [path], root, home, out, result)
-        if problems: raise n2s.Refused(*problems)
-        for problem in (*loose, *notes, *result.problems, *result.notes): self.log.warning('%s', problem)
+        module = n2s.Module(shown, n2s.cells_of(data, shown), out.name, result)
+        if not module.exported: raise n2s.Refused(f'{shown}: exports nothing')
+        if not result.errors: n2s.connect([module], [path], root, home, out, result)
+        if result.errors: raise n2s.Refused(*result.errors)
+        for problem in (*result.problems, *result.notes): self.log.warning('%s', problem)
         return module.text
 
 

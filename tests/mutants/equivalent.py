@@ -17,7 +17,7 @@ EQUIVALENT = [
     ("nb_05b", "if state['cuda']:", "if False:", "needs a GPU"),
     ("notebook2script", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK)", "needs Windows"),
     ("notebook2script", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW'))", "needs Windows"),
-    ("notebook2script", "line, offset = (getattr(e, 'lineno', None), getattr(e, 'offset', None) or 1)", "line, offset = (getattr(e, 'lineno', None), getattr(e, 'offset', None) or 2)", "what is no SyntaxError has no line either, and a caret needs one"),
+    ("notebook2script", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1))", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 2) - 1))", "what is no SyntaxError has no line either, and a caret needs one"),
     ("nb_05", "for p in itertools.islice(learn.model.parameters(), 1):", "for p in itertools.islice(learn.model.parameters(), 2):", "moved twice to the same place"),
     ("notebook2script", "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())", "pass", "on Linux nothing is left in the buffer that could fail at the end"),
 ]
