@@ -170,11 +170,11 @@ class Answers(Callback):
 
 # ---
 # Asker
-# %% nbs/05_learner.ipynb 7c5752d9
+# %% nbs/05_learner.ipynb 093dc8c1
 class Asker(Loop):
     "Sends batches through a model without training it."
     def ask(self, dl, work, cbs=(), **do):
-        """The batches of `dl` (None: the validation set) go through `work`, in eval mode and without a graph, with `cbs`
+        """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs`
         and those of our callbacks that are not for fits only; returns their Answers. A copy is asked: a fit under way
         stays as it is. FitError for what fails on the way, ValueError when all batches were cancelled."""
         asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
