@@ -14,7 +14,7 @@ from exp.nb_04a import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, Fi
 
 # ---
 # contents
-# %% nbs/05_learner.ipynb 5862f768
+# %% nbs/05_learner.ipynb e58b3de1
 def contents(data):
     "{key: part} of a dict, a tuple, a list, a dataclass or what behaves like one of them; None for anything else."
     if isinstance(data, Mapping): return dict(data)
@@ -22,49 +22,17 @@ def contents(data):
     if dataclasses.is_dataclass(data) and not isinstance(data, type):
         return {field.name: getattr(data, field.name) for field in dataclasses.fields(data)}
 
-def refill(data, parts):
-    "Another one of the type of `data`, with the `parts` that `contents` has named."
-    if isinstance(data, tuple): return getattr(data, '_make', type(data))(list(parts.values()))
-    if isinstance(data, Mapping) and not isinstance(data, MutableMapping): return parts
-    new = copy.copy(data)
-    put = operator.setitem if isinstance(data, (MutableMapping, list)) else object.__setattr__    # for a frozen dataclass, too
-    for key, part in parts.items(): put(new, key, part)
-    return new
-
-# ---
-# map_tensors
-# %% nbs/05_learner.ipynb 0641b800
-def map_tensors(f, data, is_leaf=torch.is_tensor):
-    "`data`, a tensor or containers of them, with `f` of each tensor; the containers keep their types, all else is as it was."
-    if is_leaf(data): return f(data)
-    parts = contents(data)
-    return data if parts is None else refill(data, {key: map_tensors(f, part, is_leaf) for key, part in parts.items()})
-
-def move(data, device):
-    "`data` on `device`: each tensor in it, and whatever else has a method `to`, as packed sequences have."
-    return map_tensors(lambda part: part.to(device), data, lambda part: hasattr(part, 'to'))
-
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb 8d37c1c8
+# %% nbs/05_learner.ipynb aca7cb7f
 def one_per_example(data):
-    "Whether `data` is a list or tuple with a part for each example: texts, numbers, dicts. Tensors and tuples are its fields."
-    is_list = isinstance(data, (list, tuple)) and not hasattr(data, '_fields')
-    return is_list and len(data) > 0 and not any(torch.is_tensor(part) or isinstance(part, (list, tuple)) for part in data)
+    "Whether `data` has a part for each example: a list of texts, numbers or dicts, a tuple of texts or numbers."
+    is_tuple, fields = isinstance(data, tuple), (torch.Tensor, list, tuple)
+    if not (is_tuple or isinstance(data, list)) or hasattr(data, '_fields') or not data: return False
+    return not any(isinstance(part, fields) or is_tuple and contents(part) is not None for part in data)
 
-def join(batches):
-    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
-    first = batches[0]
-    if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
-    if one_per_example(first): return [part for batch in batches for part in batch]
-    fields = [*map(contents, batches)]
-    return batches if fields[0] is None else refill(first, {key: join([parts[key] for parts in fields]) for key in fields[0]})
-
-# ---
-# lengths
-# %% nbs/05_learner.ipynb 94284fde
 def lengths(data):
-    "Yields the lengths of the tensors in `data`, and of the lists that have a part for each example."
+    "Yields the lengths of the tensors in `data`, and of what has a part for each example."
     if torch.is_tensor(data) and data.ndim or one_per_example(data): yield len(data)
     else:
         for part in (contents(data) or {}).values(): yield from lengths(part)
@@ -77,10 +45,9 @@ def examples(*data):
 
 # ---
 # one_number
-# %% nbs/05_learner.ipynb d010c872
+# %% nbs/05_learner.ipynb f4c93deb
 def one_number(name, value):
     "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
-    if torch.is_tensor(value) and value.ndim == 0: return value.detach()
     try: number = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
     if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
@@ -88,21 +55,22 @@ def one_number(name, value):
 
 # ---
 # Means
-# %% nbs/05_learner.ipynb 5823bf8f
+# %% nbs/05_learner.ipynb 02521603
 class Means(Callback):
     "Means over the examples of all batches since the last `reset`."
     def __init__(self): self.reset()
     def reset(self): self.values = {}
     def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
     def row(self): return {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
-    def mean(self, values, counts): return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
+    def mean(self, values, counts):
+        return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
 
 # ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 323ab85e
+# %% nbs/05_learner.ipynb 6dc21171
 class MetricsCallback(Means):
-    """Appends to `learn.history` after each epoch train_loss, valid_loss and the `metrics` of the validation set, each one number:
-    functions of (pred, yb) that return a mean, or objects of torchmetrics (update, compute, reset). ValueError for a name of ours."""
+    """Appends to `learn.history` after each epoch train_loss, valid_loss and the validation set's `metrics`, one number
+    each: functions of (pred, yb) that return a mean, or objects of torchmetrics. ValueError for a name of ours."""
     order, fits_only = 0, True
     def __init__(self, **metrics):
         taken = {'epoch', 'train_loss', 'valid_loss'} & {*metrics}
@@ -136,15 +104,36 @@ class MetricsCallback(Means):
 
 # ---
 # GradientClip
-# %% nbs/05_learner.ipynb cb85d9ae
+# %% nbs/05_learner.ipynb f9c2bc7a
 class GradientClip(Callback):
-    "Scales all gradients down together when their norm exceeds `max_norm` (Pascanu et al., 2013). ValueError unless it is over 0."
+    "Shrinks gradients alike if their norm exceeds `max_norm` (Pascanu et al., 2013). ValueError unless it is over 0."
     same = ('max_norm',)
     def __init__(self, max_norm):
         if not max_norm > 0: raise ValueError(f'GradientClip: a norm of {max_norm}, wanted one over 0')
         self.max_norm = max_norm
-
     def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
+
+# ---
+# refill
+# %% nbs/05_learner.ipynb 45c76a40
+def refill(data, parts):
+    "Another one of the type of `data`, with the `parts` that `contents` has named."
+    if isinstance(data, tuple): return getattr(data, '_make', type(data))(list(parts.values()))
+    if isinstance(data, Mapping) and not isinstance(data, MutableMapping): return parts
+    new = copy.copy(data)
+    put = operator.setitem if isinstance(data, (MutableMapping, list)) else object.__setattr__    # some are frozen
+    for key, part in parts.items(): put(new, key, part)
+    return new
+
+def map_tensors(f, data, is_leaf=torch.is_tensor):
+    "`data`, a tensor or containers of them, with `f` of each tensor; containers keep their types, the rest stays."
+    if is_leaf(data): return f(data)
+    parts = contents(data)
+    return data if parts is None else refill(data, {key: map_tensors(f, part, is_leaf) for key, part in parts.items()})
+
+def move(data, device):
+    "`data` on `device`: each tensor in it, and whatever else has a method `to`, as packed sequences have."
+    return map_tensors(lambda part: part.to(device), data, lambda part: hasattr(part, 'to'))
 
 # ---
 # DeviceCallback
@@ -170,7 +159,6 @@ class Answers(Callback):
     "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU."
     order = math.inf
     def __init__(self): self.preds, self.targs = [], []
-
     def before_batch(self, learn):
         for p in itertools.islice(learn.model.parameters(), 1):
             learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
@@ -181,24 +169,41 @@ class Answers(Callback):
         self.targs.append(targ)
 
 # ---
-# Predictor
-# %% nbs/05_learner.ipynb 44836621
-class Predictor(Loop):
-    "What can be asked of a model with its loaders, without training it."
+# Asker
+# %% nbs/05_learner.ipynb 093dc8c1
+class Asker(Loop):
+    "Sends batches through a model without training it."
     def ask(self, dl, work, cbs=(), **do):
-        """The batches of `dl` (None: the validation set) go through `work`, in eval mode and without a graph, with `cbs` and those
-        of our callbacks that are not for fits only; returns their Answers. It is a copy that is asked: a fit that is under way
-        stays as it is. Raises FitError for what fails on the way, ValueError when all batches were cancelled."""
+        """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs`
+        and those of our callbacks that are not for fits only; returns their Answers. A copy is asked: a fit under way
+        stays as it is. FitError for what fails on the way, ValueError when all batches were cancelled."""
         asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
         asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers()])
         asked.do.update(do)
         asked.epochs, dl = 0, self.dls.valid if dl is None else dl
         def put_back():
             for module, mode in modes.items(): module.training = mode
-        asked.outermost(lambda: asked.half(dl, False, lambda: work(asked), 'before_validate', 'after_validate'), put_back)
+        def go_through(): asked.half(dl, False, lambda: work(asked), 'before_validate', 'after_validate')
+        asked.outermost(go_through, put_back)
         if not answers.preds: raise ValueError('every batch was cancelled, so there is no answer')
         return answers
 
+# ---
+# join
+# %% nbs/05_learner.ipynb 78ae3068
+def join(batches):
+    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
+    first = batches[0]
+    if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
+    if one_per_example(first): return [part for batch in batches for part in batch]
+    fields = [*map(contents, batches)]
+    return batches if fields[0] is None else refill(first, {k: join([parts[k] for parts in fields]) for k in fields[0]})
+
+# ---
+# Predictor
+# %% nbs/05_learner.ipynb f7845416
+class Predictor(Asker):
+    "What can be asked of a model with its loaders: predictions and figures."
     def predict(self, xb):
         "The model's output, on the CPU, for inputs `xb` alone: a tensor, a tuple that the model takes apart, a dict."
         def inputs_only(learn): learn.xb, learn.yb = learn.items, None
@@ -210,7 +215,7 @@ class Predictor(Loop):
         return join(answers.preds), join(answers.targs)
 
     def validate(self, dl=None, **metrics):
-        "A dict of floats, as in a fit's history: the mean `loss` over `dl` (None: the validation set), and each of `metrics`."
+        "A dict of floats, as in `history`: the mean `loss` over `dl` (None: the validation set), and the `metrics`."
         if 'loss' in metrics: raise ValueError('validate: the name loss is taken')
         self.ask(dl, Loop.check_batch, [means := MetricsCallback(**metrics)])
         row = means.row()
@@ -219,7 +224,7 @@ class Predictor(Loop):
 
 # ---
 # Learner
-# %% nbs/05_learner.ipynb 0bc56d91
+# %% nbs/05_learner.ipynb 25f44d57
 class Learner(Predictor):
     """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
     are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
@@ -234,11 +239,10 @@ class Learner(Predictor):
 
     def summary(self):
         "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
-        rows = []
+        rows, leaves = [], [layer for layer in self.model.modules() if not any(layer.children())]
         def count(module): return sum(p.numel() for p in module.parameters())
         def shape(out): return tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
         def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
-        leaves = [layer for layer in self.model.modules() if not any(layer.children())]
         hooks = [layer.register_forward_hook(note) for layer in leaves]
         try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)
         finally:
@@ -262,9 +266,9 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb be06fb5b
+# %% nbs/05_learner.ipynb cbed40df
 class StopOnNaN(Callback):
-    """Ends the fit when a training loss or a weight is NaN or infinite, with the learner's parts as they were at the last look.
+    """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
     It looks every `every` batches and at the end of an epoch, since looking makes a GPU wait."""
     order, fits_only = -10, True
     def __init__(self, every=50):

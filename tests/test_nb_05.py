@@ -90,7 +90,8 @@ class Accumulate(Callback):
 
     def after_backward(self, learn):
         if (learn.batch + 1) % self.n and learn.batch + 1 < len(learn.dl): raise CancelBatch
-        for p in learn.model.parameters(): p.grad /= self.count
+        for p in learn.model.parameters():
+            if p.grad is not None: p.grad /= self.count
         self.count = 0
 
 
@@ -336,7 +337,15 @@ def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_
     pairs = join([Pair('a', tensor([1.])), Pair('b', tensor([2.]))])
     assert pairs.x == ['a', 'b'] and pairs.y.tolist() == [1., 2.]
     assert join([Pair('a', 'b'), Pair('c', 'd')]) == Pair(['a', 'c'], ['b', 'd'])
-    assert join([(('a', 'b'), ('c', 'd')), (('e',), ('f',))]) == (['a', 'b', 'e'], ['c', 'd', 'f'])
+    for kind in (tuple, list): assert join([kind([('a', 'b'), ('c', 'd')]), kind([('e',), ('f',)])]) == kind([['a', 'b', 'e'], ['c', 'd', 'f']])
+
+
+def test_dicts_in_a_list_are_examples_and_those_in_a_tuple_are_fields():
+    heads = {'logits': torch.ones(3, 2)}, {'boxes': torch.zeros(3, 4)}
+    joined = join([heads, heads])
+    assert examples(heads) == 3 and examples([*heads]) == 2 and examples((Boxes(torch.ones(3, 4)), None)) == 3
+    assert type(joined) is tuple and joined[0]['logits'].shape == (6, 2) and joined[1]['boxes'].shape == (6, 4)
+    assert len(join([[*heads], [*heads]])) == 4
 
 
 class Task(nn.Module):
