@@ -1,0 +1,13 @@
+// "/" leads to the search; a box that must be scrolled can be reached by the keyboard.
+addEventListener('keydown', event => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
+  if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
+  event.preventDefault()
+  document.querySelector('input[type=search]').focus()
+})
+function reachable() {
+  for (const box of document.querySelectorAll('pre, .wide, .output_html, math[display=block]'))
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0
+}
+addEventListener('load', reachable)
+addEventListener('resize', reachable)

@@ -1,0 +1,48 @@
+// The search over all cells, names and words: the index is made when the page opens, from the documents that stand in it.
+const split = /[^\p{L}\p{N}_]+/u
+const words = text => text.split(split).flatMap(word => word.includes('_') ? [word, ...word.split('_')] : [word]).filter(Boolean)
+const documents = JSON.parse(document.getElementById('documents').textContent)
+const index = new MiniSearch({ fields: ['name', 'heading', 'text'], tokenize: words })
+index.addAll(documents.map((found, id) => ({ ...found, id })))
+const box = document.querySelector('input[type=search]'), said = document.getElementById('said'), list = document.getElementById('found')
+
+// The text around the first word that was found, with every such word marked
+function snippet(text, terms) {
+  const escaped = terms.map(term => term.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  const pattern = new RegExp(escaped.sort((a, b) => b.length - a.length).join('|') || '$^', 'giu')
+  const first = Math.max(text.search(pattern), 0), start = first < 80 ? 0 : text.indexOf(' ', first - 70) + 1
+  const piece = text.slice(start, start + 220), shown = document.createElement('p')
+  let end = 0
+  for (const match of piece.matchAll(pattern)) {
+    shown.append(piece.slice(end, match.index), Object.assign(document.createElement('mark'), { textContent: match[0] }))
+    end = match.index + match[0].length
+  }
+  shown.append(piece.slice(end))
+  shown.prepend(start ? '… ' : '')
+  shown.append(start + 220 < text.length ? ' …' : '')
+  return shown
+}
+
+function entry(result) {
+  const found = documents[result.id], item = document.createElement('li'), link = document.createElement('a')
+  link.href = found.url
+  link.textContent = [found.name, found.lesson, found.heading].filter(Boolean).join(' · ')
+  item.className = found.kind
+  item.append(link, snippet(found.text, result.terms))
+  return item
+}
+
+function search() {
+  const query = box.value.trim()
+  const results = query ? index.search(query, {
+    combineWith: 'AND', prefix: true, fuzzy: term => term.length > 4 ? 0.2 : false, boost: { name: 8, heading: 2 }
+  }) : []
+  said.textContent = !query ? 'Type a word, a name, or a piece of code.' : results.length === 1 ? '1 place' : `${results.length || 'No'} places`
+  list.replaceChildren(...results.slice(0, 40).map(entry))
+}
+
+box.value = new URLSearchParams(location.search).get('q') || ''
+box.addEventListener('input', search)
+box.form.addEventListener('submit', event => event.preventDefault())
+search()
+box.focus()
