@@ -123,26 +123,25 @@ def reference(course, tests):
 # Glossary
 
 def words():
-    "pages/glossary.txt: word -> meaning, and the set of italics that are no words of the field."
+    "pages/glossary.txt: triples of word, form in the lessons, meaning; and the set of italics that are no words of the field."
     lines = [line for line in (LOOK/'glossary.txt').read_text(encoding='utf-8').splitlines() if line and line[0] != '#']
-    meanings = dict(line.split(': ', 1) for line in lines if not line.startswith('- '))
-    return meanings, {line[2:] for line in lines if line.startswith('- ')}
+    found = [re.fullmatch(r'([^:(]+?)(?: \((.+)\))?: (.+)', line).groups() for line in lines if not line.startswith('- ')]
+    return [(word, form or word, meaning) for word, form, meaning in found], {line[2:] for line in lines if line.startswith('- ')}
 
 
-def italics(lesson):
-    "Pairs of what a lesson's prose sets in italics, and the cell, but for the titles of its further reading."
-    for cell, heading, block in blocks(lesson):
-        if heading != 'Further reading': yield from ((' '.join(em.text.split()), cell) for em in block('em'))
+def marked(lesson, *tags):
+    "Pairs of address and what the prose of a lesson sets in italics or bold there, but for the titles of its further reading."
+    for address, heading, block in blocks(lesson):
+        if heading != 'Further reading': yield from ((address, ' '.join(mark.text.split())) for mark in block(tags))
 
 
-def same_word(word, italic): return italic.lower() in (word.lower(), f'{word.lower()}s')
+def same_word(form, text): return text.lower() in (form.lower(), f'{form.lower()}s')
 
 
 def glossary(course):
-    "The words that a lesson with a page explains, each with the first cell that sets it in italics."
-    places = [(italic, f'{lesson.stem}.html#{cell}') for lesson in course if lesson.written for italic, cell in italics(lesson)]
-    found = [{'word': word, 'meaning': meaning, 'url': next((url for italic, url in places if same_word(word, italic)), None)}
-             for word, meaning in words()[0].items()]
+    "The words that a lesson with a page explains, each with the first cell that sets it in italics or bold."
+    places = [(f'{lesson.stem}.html#{address}', text) for lesson in course if lesson.written for address, text in marked(lesson, 'em', 'strong')]
+    found = [{'word': word, 'meaning': meaning, 'url': next((url for url, text in places if same_word(form, text)), None)} for word, form, meaning in words()[0]]
     return sorted((entry for entry in found if entry['url']), key=lambda entry: entry['word'].lower())
 
 
