@@ -2,7 +2,7 @@
 from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
-NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow']
+NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow', 'beautifulsoup4', 'jinja2']
 
 setup(
     name='exp',

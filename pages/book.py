@@ -45,9 +45,9 @@ def write(folder, book):
 
 
 def opened(path):
-    "The written page, without the bytes of its pictures; None if there is none."
+    "The written page, without its colours and the bytes of its pictures; None if there is none."
     if not path.exists(): return None
-    return BeautifulSoup(re.sub(r'src="data:[^"]+"', '', path.read_text(encoding='utf-8')), 'html.parser')
+    return BeautifulSoup(re.sub(r'src="data:[^"]+"|</?span[^>]*>', '', path.read_text(encoding='utf-8')), 'html.parser')
 
 
 # Front page

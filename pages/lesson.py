@@ -7,6 +7,7 @@ import jinja2, nbformat
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from .names import EXPORT, exported, imported
@@ -99,16 +100,24 @@ def first_sentence(source):
 # The page
 
 class LessonExporter(HTMLExporter):
-    "nbconvert's plainest HTML, without prompts; a name of `names` leads to its entry in the reference."
+    "nbconvert's cells in a template of our own, without prompts; a name of `names` leads to its entry in the reference."
     def __init__(self, names=()):
         super().__init__(template_name='lesson', extra_template_basedirs=[str(LOOK/'templates')],
                          exclude_input_prompt=True, exclude_output_prompt=True)
-        self.register_filter('linked', lambda code: NAME.sub(lambda m: f'<a href="reference.html#{m[1]}">{m[0]}</a>' if m[1] in names else m[0], code))
+        self.names, self.highlight = names, Highlight2HTML(pygments_lexer='ipython3', parent=self)
 
     def default_filters(self):
-        "nbconvert's own, but for the prose."
+        "nbconvert's own, but for prose and code."
         yield from super().default_filters()
         yield 'markdown2html', prose
+        yield 'linked_code', lambda source: NAME.sub(self.linked, self.highlight(source))
+
+    def linked(self, found):
+        return f'<a href="reference.html#{found[1]}">{found[0]}</a>' if found[1] in self.names else found[0]
+
+    def from_notebook_node(self, notebook):
+        "The cells as HTML. HTMLExporter's own method would read all of it a second time, for things that our template does."
+        return super(HTMLExporter, self).from_notebook_node(notebook)[0]
 
 
 def docstring(text):
@@ -151,7 +160,7 @@ def page(notebook, path, failed='', seconds=None, repository=''):
         if cell.cell_type == 'code' and EXPORT.match(cell.source): cell.metadata['tags'] = ['export']
     alternatives(notebook)
     names = {name.name for name in exported(notebook)} | {name for _, name in imported(notebook)}
-    body, _ = LessonExporter(names).from_notebook_node(notebook)
+    body = LessonExporter(names).from_notebook_node(notebook)
     here = all_of_them.index(path) if path in all_of_them else len(all_of_them)
     near = {'previous': all_of_them[max(here - 1, 0):here], 'next': all_of_them[here + 1:here + 2]}
     near = {side: {'stem': p.stem, 'title': describe(read(p))[0]} for side, paths in near.items() for p in paths}

@@ -35,7 +35,7 @@ function entry(result) {
 function search() {
   const query = box.value.trim()
   const results = query ? index.search(query, {
-    combineWith: 'AND', prefix: true, fuzzy: term => term.length > 4 ? 0.2 : false, boost: { name: 8, heading: 2 }
+    combineWith: 'AND', prefix: true, fuzzy: term => term.length > 4 ? 0.2 : false, boost: { name: 8, heading: 2 }, boostDocument: id => ({ word: 3, name: 3, prose: 2, code: 1 })[documents[id].kind]
   }) : []
   said.textContent = !query ? 'Type a word, a name, or a piece of code.' : results.length === 1 ? '1 place' : `${results.length || 'No'} places`
   list.replaceChildren(...results.slice(0, 40).map(entry))
