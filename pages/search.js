@@ -11,7 +11,8 @@ function snippet(text, terms) {
   const escaped = terms.map(term => term.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   const pattern = new RegExp(escaped.sort((a, b) => b.length - a.length).join('|') || '$^', 'giu')
   const first = Math.max(text.search(pattern), 0), start = first < 80 ? 0 : text.indexOf(' ', first - 70) + 1
-  const piece = text.slice(start, start + 220), shown = document.createElement('p')
+  const stop = start + 220 < text.length ? text.lastIndexOf(' ', start + 220) : text.length
+  const piece = text.slice(start, stop), shown = document.createElement('p')
   let end = 0
   for (const match of piece.matchAll(pattern)) {
     shown.append(piece.slice(end, match.index), Object.assign(document.createElement('mark'), { textContent: match[0] }))
@@ -19,7 +20,7 @@ function snippet(text, terms) {
   }
   shown.append(piece.slice(end))
   shown.prepend(start ? '… ' : '')
-  shown.append(start + 220 < text.length ? ' …' : '')
+  shown.append(stop < text.length ? ' …' : '')
   return shown
 }
 
@@ -34,9 +35,10 @@ function entry(result) {
 
 function search() {
   const query = box.value.trim()
-  const results = query ? index.search(query, {
-    combineWith: 'AND', prefix: true, fuzzy: term => term.length > 4 ? 0.2 : false, boost: { name: 8, heading: 2 }, boostDocument: id => ({ word: 3, name: 3, prose: 2, code: 1 })[documents[id].kind]
-  }) : []
+  const weight = id => ({ word: 3, name: 3, prose: 2, code: 1 })[documents[id].kind]
+  const look = fuzzy => index.search(query, { combineWith: 'AND', prefix: true, fuzzy, boost: { name: 8, heading: 2 }, boostDocument: weight })
+  let results = query ? look(false) : []
+  if (!results.length && query) results = look(term => term.length > 4 && 0.2)      // misspelt, perhaps
   said.textContent = !query ? 'Type a word, a name, or a piece of code.' : results.length === 1 ? '1 place' : `${results.length || 'No'} places`
   list.replaceChildren(...results.slice(0, 40).map(entry))
 }
