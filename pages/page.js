@@ -1,4 +1,4 @@
-// "/" leads to the search; a box that must be scrolled can be reached by the keyboard.
+// "/" leads to the search; a box that must be scrolled can be reached by the keyboard; a tap shows a picture in its own size.
 addEventListener('keydown', event => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
@@ -11,3 +11,6 @@ function reachable() {
 }
 addEventListener('load', reachable)
 addEventListener('resize', reachable)
+addEventListener('click', event => {
+  if (event.target.matches('.output_picture img')) event.target.classList.toggle('whole')
+})

@@ -234,7 +234,7 @@ def look(browser, book):
         page.on('console', lambda message: said.append(message.text))
         page.on('pageerror', lambda error: said.append(str(error)))
         page.on('request', lambda request: said.append(request.url) if not request.url.startswith(('file:', 'data:')) else None)
-        page.goto(f'file://{book}/{name}')
+        page.goto(f'{book.as_uri()}/{name}')
         return page
     yield look
     for context in opened: context.close()
@@ -280,6 +280,14 @@ def test_nothing_scrolls_sideways_and_the_pictures_fit(look, book, width):
         assert page.evaluate('[...document.images].filter(i => i.getBoundingClientRect().right > innerWidth).length') == 0, path.name
 
 
+def test_a_picture_that_had_to_shrink_shows_its_own_size_at_a_tap(look):
+    page = look('03_autograd.html', 400)
+    picture = page.locator('.output_picture img').nth(1)
+    before = picture.bounding_box()['width']
+    picture.click()
+    assert before < 400 < picture.bounding_box()['width'] and page.evaluate('document.documentElement.scrollWidth') == 400
+
+
 def test_the_contents_stand_beside_the_text_and_on_a_phone_the_neighbours_at_the_thumb(look):
     wide, narrow = look('02_fully_connected.html'), look('02_fully_connected.html', 400, 800)
     box = wide.locator('.contents a').last.bounding_box()
@@ -296,7 +304,7 @@ def test_the_contents_stand_beside_the_text_and_on_a_phone_the_neighbours_at_the
 def test_the_first_tab_leads_past_the_menu_and_a_box_to_be_scrolled_can_be_reached(look):
     page = look('02_fully_connected.html', 400)
     page.keyboard.press('Tab')
-    assert page.evaluate('document.activeElement.getAttribute("href")') == '#text'
+    assert page.evaluate('document.activeElement.getAttribute("href")') == '#text-begins'
     assert page.evaluate('[...document.querySelectorAll("pre")].every(box => box.scrollWidth <= box.clientWidth || box.tabIndex === 0)')
 
 
