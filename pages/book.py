@@ -171,7 +171,7 @@ def documents(course, names, entries):
         for name in lesson['names']:
             methods = ' '.join(f'{signature} {doc}' for signature, doc in name['methods'])
             found.append({'kind': 'name', 'name': name['name'], 'lesson': f'exp.{lesson["module"]}', 'heading': '',
-                          'text': f'{name["signature"]} {name["doc"]} {methods}', 'url': f'reference.html#{name["name"]}'})
+                          'text': f'{name["signature"]} {name["doc"]} {methods}'.replace('`', ''), 'url': f'reference.html#{name["name"]}'})
     return found + [{'kind': 'word', 'name': entry['word'], 'lesson': 'Glossary', 'heading': '', 'text': entry['meaning'], 'url': entry['url']} for entry in entries]
 
 

@@ -55,7 +55,7 @@ def signature(node, without=0):
 
 def class_signature(node):
     "How an object is made: the class with the arguments of its `__init__`, or with the fields of a dataclass."
-    bases = f'  # a {", ".join(map(ast.unparse, node.bases))}' if node.bases else ''
+    bases = f'  # extends {", ".join(map(ast.unparse, node.bases))}' if node.bases else ''
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == '__init__':
             return signature(part, 1).replace('__init__', node.name, 1) + bases

@@ -158,7 +158,7 @@ def test_the_exported_names_have_signature_docstring_and_cell():
     found = list(names.exported(notebook('not_exported = 1', SOURCE, '%magic\nbroken = (')))
     assert [(one.name, one.cell, one.signature, one.doc) for one in found] == [
         ('A', '1', 'A = ...', ''), ('B', '1', 'B = ...', ''), ('LIMIT', '1', 'LIMIT = 3', ''), ('plain', '1', 'plain(x, *, y=2) -> int', 'What `plain` gives.'),
-        ('Kind', '1', 'Kind(a, b=1)  # a Base', 'A kind.'), ('Pair', '1', 'Pair(left: int, right: int = 0)', '')]
+        ('Kind', '1', 'Kind(a, b=1)  # extends Base', 'A kind.'), ('Pair', '1', 'Pair(left: int, right: int = 0)', '')]
     assert found[4].methods == [('act(c)', 'Acts.'), ('make(d)', 'Makes.')]
     assert names.imported(notebook(SOURCE, '%magic\nfrom exp.nb_02 import Lin as L', 'broken = (')) == {('exp.nb_01', 'near'), ('exp.nb_02', 'Lin')}
 
