@@ -3,6 +3,7 @@ from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
 NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow', 'beautifulsoup4', 'jinja2']
+DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist')}
 
 setup(
     name='exp',
@@ -10,9 +11,9 @@ setup(
     description='Deep learning from its foundations: lessons as notebooks, and the library that they grow',
     license='Apache-2.0',
     python_requires='>=3.11',
-    packages=['exp', 'exp.data.mnist'],
-    package_dir={'exp': 'exp', 'exp.data.mnist': 'data/mnist'},
-    package_data={'exp.data.mnist': ['*.gz', '*.md']},
+    packages=['exp', *DATA],
+    package_dir={'exp': 'exp', **DATA},
+    package_data={name: ['*.gz', '*.md', 'LICENSE'] for name in DATA},
     py_modules=['notebook2script', 'notebook2script_jupyter'],
     entry_points={
         'console_scripts': ['notebook2script = notebook2script:main'],

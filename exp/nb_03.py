@@ -11,31 +11,38 @@ from numbers import Real
 import torch
 
 # ---
+# Value
+# %% nbs/03_autograd.ipynb 595e4636
+class Value:
+    "A tensor `data`, `op` and `links`, of which it was made, and in `grad` its gradient if it has `requires_grad` set."
+    def __init__(self, data, requires_grad=False):
+        self.data, self.marked = data, requires_grad
+        self.grad, self.op, self.links = None, 'leaf', []
+    @property
+    def requires_grad(self): return self.marked or self.links != []
+    shape = property(lambda self: self.data.shape)
+    def __repr__(self): return f'{type(self).__name__}({self.data!r}, {self.op})'
+    def item(self): return self.data.item()
+    def detach(self): return self.data
+
+# ---
 # Node
-# %% nbs/03_autograd.ipynb 08661428
-class Node:
-    """A tensor `data` of floating numbers (whole ones become float32) with what the tape knows of it: `op`, what made it,
-    and its `links`. One with `requires_grad` set gets its gradient in `grad`, of its own shape and dtype."""
+# %% nbs/03_autograd.ipynb 22115e50
+class Node(Value):
+    "A Value of real floating numbers (whole ones become float32). An error is raised where a slope would be lost."
     __array_ufunc__ = None                                   # numpy leaves arithmetic with a Node to the Node
     def __init__(self, data, requires_grad=False):
         if isinstance(data, Node) or (data := torch.as_tensor(data)).requires_grad or data.is_complex():
             raise TypeError('wanted real numbers of which no graph knows: detach() gives them')
-        self.data = data if data.is_floating_point() else data.float()
-        self.grad, self.op, self.links, self.marked = None, 'leaf', [], requires_grad
-    @property
-    def requires_grad(self): return self.marked or self.links != []
-    @requires_grad.setter
+        super().__init__(data if data.is_floating_point() else data.float(), requires_grad)
+    @Value.requires_grad.setter
     def requires_grad(self, mark):
         if self.links != [] and not mark: raise RuntimeError(f'requires_grad: {self.op} was made of what requires it')
         self.marked = mark
     @classmethod
     def __torch_function__(cls, f, types, args=(), kwargs=None):
         raise TypeError(f'{f.__name__}: a function of PyTorch takes no {cls.__name__}, which has methods of its own')
-    shape = property(lambda self: self.data.shape)
-    def __repr__(self): return f'{type(self).__name__}({self.data!r}, {self.op})'
     def __bool__(self): return bool(self.data)
-    def item(self): return self.data.item()
-    def detach(self): return self.data
 
 # ---
 # as_node
@@ -64,8 +71,8 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb 8fd1c660
-recording = ContextVar('recording', default=True)            # each thread has its own
+# %% nbs/03_autograd.ipynb 9f49cd03
+recording = ContextVar('recording', default=True)            # like a global name, but each thread has its own
 @contextmanager
 def no_grad():
     "Within it this thread writes no operation down: `with no_grad(): ...`"
@@ -82,7 +89,9 @@ def record(op, data, *links):
 
 def link(parent, rule, *kept):
     "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
-    def writes(): return [0 if x.is_inference() else x._version for x in kept]        # inference mode does not count
+    if not callable(rule) or not all(map(torch.is_tensor, kept)):
+        raise TypeError('a link is a tuple: a Node, its rule, and the tensors that the rule needs')
+    def writes(): return [0 if x.is_inference() else x._version for x in kept]
     shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
         if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
@@ -119,19 +128,29 @@ class Arithmetic(Node):
 
 # ---
 # Functions
-# %% nbs/03_autograd.ipynb 4120f970
+# %% nbs/03_autograd.ipynb 34d46e0f
 class Functions(Node):
     "`log`, `exp`, `tanh` and `relu` of every number of a Node."
     def log(self): return record('log', self.data.log(), (self, lambda g, x: g / x, self.data))
-    def exp(self): return record('exp', y := self.data.exp(), (self, lambda g, y: g * y, y))
-    def tanh(self): return record('tanh', y := self.data.tanh(), (self, lambda g, y: g * (1 - y**2), y))
-    def relu(self): return record('relu', y := self.data.clamp_min(0.), (self, lambda g, y: g.masked_fill(y <= 0, 0), y))
+    def exp(self):
+        y = self.data.exp()
+        return record('exp', y, (self, lambda g, y: g * y, y))
+    def tanh(self):
+        y = self.data.tanh()
+        return record('tanh', y, (self, lambda g, y: g * (1 - y**2), y))
+    def relu(self):
+        y = self.data.clamp_min(0.)
+        return record('relu', y, (self, lambda g, y: g.masked_fill(y <= 0, 0), y))
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb 52334a6e
+# %% nbs/03_autograd.ipynb 79e65be2
 class Reductions(Node):
     "`sum`, `mean` and `max` of a Node over `axis`: one, a tuple of them, or None for all; `keepdim` leaves them in as 1."
+    def reduced(self, op, out, axis, keepdim, share, *kept):
+        "Records `out`, which still has the axes, as 1; `share(g, *kept)` is what each number gets of a `g` of that shape."
+        def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)
+        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))  # sums one number: drops the axis
     def sum(self, axis=None, keepdim=False):
         return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
     def mean(self, axis=None, keepdim=False):
@@ -142,10 +161,6 @@ class Reductions(Node):
         out = self.data.amax(() if axis is None else axis, keepdim=True)
         def share(g, x, top): return g * (x == top) / (x == top).sum(axis, keepdim=True)
         return self.reduced('max', out, axis, keepdim, share, self.data, out)
-    def reduced(self, op, out, axis, keepdim, share, *kept):
-        "Records `out`, which still has the axes, as 1; `share(g, *kept)` is what each number gets of a `g` of that shape."
-        def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)
-        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))
 
 # ---
 # Matrices
@@ -217,12 +232,13 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 703e96d6
+# %% nbs/03_autograd.ipynb 5fc425aa
 def draw_graph(root, ax=None, **names):
     """Draws the graph of a Var before `backward` cuts it, the result on the right; returns the axes. A box says what a node
     is called in `names` or made by, its value (of many numbers: the shape), and its gradient (of many: the length)."""
     import matplotlib.pyplot as plt
     import networkx as nx
+    from matplotlib.patches import FancyArrowPatch
     graph, called = nx.DiGraph(), {id(node): f'{name} = {node.op}' if node.links else name for name, node in names.items()}
     for node, g in gradients(root, torch.ones_like(root.data)):
         size = '×'.join(map(str, g.shape))
@@ -231,20 +247,26 @@ def draw_graph(root, ax=None, **names):
         graph.add_node(id(node), s=f'{called.get(id(node), node.op)}\n{text}', bbox=box)
         graph.add_edges_from((id(node), id(parent)) for parent, _ in node.links)
     columns = list(nx.topological_generations(graph))        # each column holds what those before it use
-    place = {node: (-i, -k) for i, column in enumerate(columns) for k, node in enumerate(column)}
-    ax = ax or plt.subplots(figsize=(1.35 * len(columns), 1.1 * max(map(len, columns))), dpi=110)[1]
-    nx.draw_networkx_edges(graph.reverse(), place, ax=ax, edge_color='#c05030', node_size=2400)
-    for node, (x, y) in place.items(): ax.text(x, y, ha='center', va='center', **graph.nodes[node])
-    ax.set(frame_on=False, xticks=[], yticks=[], xmargin=.08, ymargin=.35)
+    ax = ax or plt.subplots(figsize=(1.25 * len(columns), 1.3 * max(map(len, columns))), dpi=110)[1]
+    boxes = {}                                               # they are drawn first, and their borders end the arrows
+    for i, column in enumerate(columns):
+        for k, node in enumerate(column): boxes[node] = ax.text(-i, -k, ha='center', va='center', **graph.nodes[node])
+    for user, parent in ((boxes[user], boxes[parent]) for user, parent in graph.edges):
+        for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
+            ax.add_patch(FancyArrowPatch(start.get_position(), end.get_position(), color=colour, ls=style, zorder=4,
+                                         patchA=start.get_bbox_patch(), patchB=end.get_bbox_patch(),
+                                         arrowstyle='->', mutation_scale=12, connectionstyle='arc3,rad=.08'))
+    ax.set(frame_on=False, xticks=[], yticks=[], xlim=(.5 - len(columns), .5), ylim=(.6 - max(map(len, columns)), .4))
     return ax
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb 761a6ce1
+# %% nbs/03_autograd.ipynb d363573c
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
-    leaves = [Var(torch.as_tensor(x, dtype=torch.float64).clone(memory_format=torch.contiguous_format), True) for x in inputs]
+    inputs = [torch.as_tensor(x, dtype=torch.float64) for x in inputs]
+    leaves = [Var(x.clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
         for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)
@@ -257,9 +279,11 @@ def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     for k, leaf in enumerate(leaves):
         got = torch.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
         for i, (number, x, g) in enumerate(zip(leaf.data.view(-1), leaf.data.view(-1).tolist(), got.reshape(-1).tolist())):
-            above, below, _ = value(number, x + eps), value(number, x - eps), number.fill_(x)
-            want, limit = (above - below).sum().item() / (2*eps), 2**-48 * above.norm().item() / eps + 100*eps**2
-            error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g}'
+            above, below = value(number, x + eps), value(number, x - eps)
+            number.fill_(x)
+            want = (above - below).sum().item() / (2*eps)
+            limit = 2**-48 * above.norm().item() / eps + 100*eps**2        # rounding, and the bend of the curve
+            error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g} (slopes of the weighted sum)'
             assert abs(g - want) < tol * abs(want) + limit, error
 
 # ---

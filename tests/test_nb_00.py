@@ -1,6 +1,6 @@
 import numpy as np, pytest, torch
 from torch import tensor
-from exp.nb_00 import agrees, attempt, check_answer, describe, expected, in_kind, same, test, test_eq
+from exp.nb_00 import Cause, agrees, attempt, check_answer, describe, expected, in_kind, same, test, test_eq
 
 
 @pytest.mark.parametrize('a, b', [(1, 1), ('a', 'a'), ([1, 2], (1, 2)), (tensor([1, 2]), tensor([1, 2])), (np.ones(3), np.ones(3)),
@@ -121,3 +121,20 @@ def test_attempts_give_values_or_a_sentence_and_agreement_is_yes_or_no():
     assert attempt(3) == attempt(lambda: 3) == ([3], None) and attempt(lambda a, b: a - b, [(3, 1), (1, 3)]) == ([2, -2], None)
     assert attempt(lambda: [][1]) == (None, 'your code fails with IndexError: list index out of range')
     assert agrees(same, 1, 1) is True and agrees(lambda a, b: 1, 0, 0) is True and agrees(lambda a, b: a < b, 1, 'x') is False
+
+
+def test_an_answer_that_changes_its_case_is_compared_with_what_the_case_was(capsys):
+    def emptied(numbers): return numbers.clear()
+    def last(numbers): return numbers.pop()
+    case = [3, 4]
+    assert attempt(last, [(case,), (case,)]) == ([4, 4], None) and case == [3, 4]
+    check_answer(emptied, len, cases=[(case,)])
+    check_answer(lambda numbers: numbers.clear() or len(numbers), len, cases=[(case,)])
+    assert 'right' not in capsys.readouterr().out.replace('is there', '') and case == [3, 4]
+
+
+def test_what_a_check_has_found_is_told_without_blaming_the_code(capsys):
+    def found(x): raise Cause(f'{x} is even')
+    check_answer(found, len, cases=[(2,)])
+    check_answer(lambda: found(4), 3)
+    assert capsys.readouterr().out == 'not yet: 2 is even\nnot yet: 4 is even\n'

@@ -453,6 +453,13 @@ def test_on_large_batches_the_tape_costs_little():
 
 # ---- what is refused
 
+@pytest.mark.parametrize('link', [lambda v: (v, lambda g, x: g, v), lambda v: (v, lambda g, x, n: g, v.data, 2), lambda v: (v, v.data, v.data), lambda v: (v, tensor(1.)), lambda v: v])
+def test_a_link_that_is_no_node_rule_and_tensors_is_refused_when_it_is_written_down(link):
+    v = Var([1., 2.], True)
+    with pytest.raises(TypeError, match='a link is a tuple: a Node, its rule, and the tensors that the rule needs'): record('op', tensor(1.), link(v))
+
+
+
 @pytest.mark.parametrize('f, text', [
     (lambda a: a + tensor([1., 2.]), 'add: shapes (2, 3) and (2,) do not fit'),
     (lambda a: tensor([1., 2.]) * a, 'mul: shapes (2, 3) and (2,) do not fit'),
@@ -612,7 +619,9 @@ def test_the_drawing_names_every_operation_and_leaf_once():
                                     ['leaf', '3', '|∂| 6.93'], ['matmul', '2×3', '|∂| 4.9'], ['w', '4×3', '|∂| 13.9']])
     x = {box[0]: text.get_position()[0] for box, text in zip(boxes, ax.texts) if box[0] != 'leaf'}
     assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
-    assert len(ax.patches) == 7                                                # an arrow for each link
+    ax.figure.draw_without_rendering()
+    ways = [(arrow.get_linestyle(), arrow.get_path().vertices[[0, 2], 0]) for arrow in ax.patches]
+    assert sorted((look, start < end) for look, (start, end) in ways) == [('-', True)] * 7 + [(':', False)] * 7        # a value to the right, a slope to the left
     colours = {text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] in ('leaf', 'w')}
     assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] not in ('leaf', 'w'))
 

@@ -1,2 +1,2 @@
 OPS = []
-NOT_OPS = {'same', 'describe', 'test', 'test_eq', 'attempt', 'agrees', 'in_kind', 'expected', 'why_not', 'check_answer'}
+NOT_OPS = {'Cause', 'same', 'describe', 'test', 'test_eq', 'attempt', 'agrees', 'in_kind', 'expected', 'why_not', 'check_answer'}
