@@ -72,7 +72,7 @@ def front(course, names, root):
         failed, seconds = lesson.page.find('p', class_='failed'), lesson.page.find('meta', attrs={'name': 'seconds'})
         entries.append({'stem': lesson.stem, 'title': lesson.title, 'part': lesson.row.get('part', ''),
                         'about': Markup(prose(lesson.row.get('question') or describe(lesson.notebook)[1])),
-                        'keeps': keeps(lesson, known), 'picture': picture(lesson.notebook, chosen.get(lesson.stem)),
+                        'keeps': keeps(lesson, known), 'after': lesson.row.get('after'), 'hours': lesson.row.get('hours'), 'picture': picture(lesson.notebook, chosen.get(lesson.stem)),
                         'failed': failed and failed.text.split(': ', 1)[1], 'seconds': seconds and float(seconds['content'])})
     title = re.search(r'^# (.+)', (root/'README.md').read_text(encoding='utf-8'))[1] if (root/'README.md').exists() else 'Lessons'
     parts = [{'grouper': part, 'list': list(some)} for part, some in itertools.groupby(entries, lambda entry: entry['part'])]
@@ -80,8 +80,9 @@ def front(course, names, root):
 
 
 def keeps(lesson, known):
-    "The README's words on what a lesson keeps, with every name that the reference has as a link to it."
-    text = re.sub(r'^<p>|</p>\s*$', '', prose(lesson.row.get('it keeps', '')))
+    "The README's words on what a lesson keeps, else the names that it exports; every name that the reference has is a link to it."
+    said = lesson.row.get('it keeps') or ', '.join(f'`{name.name}`' for name in exported(lesson.notebook))
+    text = re.sub(r'^<p>|</p>\s*$', '', prose(said))
     return Markup(re.sub(r'<code>(\w+)</code>', lambda m: f'<a href="reference.html#{m[1]}">{m[0]}</a>' if m[1] in known else m[0], text))
 
 
