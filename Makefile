@@ -8,10 +8,11 @@ PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
 run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run milestone test busy lab mutants mutants-all bench
+.PHONY: help run book milestone test busy lab mutants mutants-all bench
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
+	@echo 'make book       write book/ from what the notebooks have saved, without running them'
 	@echo 'make milestone  can what part 1 has built read digits? the exit status says'
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make busy       the lessons, and the tests that wait or measure, beside eight busy processes: up to an hour'
@@ -23,6 +24,9 @@ help:
 run: .venv/installed
 	@$(PY) notebook2script.py
 	@$(PY) run_notebooks.py
+
+book: .venv/installed
+	@$(PY) run_notebooks.py --pages
 
 milestone: .venv/installed
 	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb

@@ -2,7 +2,7 @@
 from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
-NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow']
+NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow', 'beautifulsoup4', 'jinja2']
 DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist')}
 
 setup(

@@ -4,6 +4,7 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 import run_notebooks
+from pages import lesson as pages
 
 FORMULAS = r'''# 02 · Formulas
 See [the lesson before](01_good.ipynb), where $y_i=\sum_t a_{it}$.
@@ -117,6 +118,30 @@ def test_a_second_saved_run_changes_nothing(lesson, run):
     assert second['outputs'][0]['data']['text/plain'] == ["'../nbs'"] and os.listdir(path.parent) == [path.name]
 
 
+def test_a_saved_lesson_keeps_its_seconds_until_they_are_quite_other_ones(lesson, run):
+    path = lesson('01_good', ('code', 'import time\ntime.sleep(1)'))
+    kept = lambda: json.loads(path.read_text())['metadata'].get('exp')
+    assert run(path) == 0 and kept() is None and run(path, '--save') == 0
+    seconds, notebook = kept()['seconds'], run_notebooks.read(path)
+    for took, want in (seconds + 3, seconds), (100, 100), (140, 100), (60, 100), (151, 151):
+        run_notebooks.save(notebook, path, took)
+        assert kept() == {'seconds': want}
+
+
+def test_pages_are_written_from_what_was_saved_without_running(lesson, run, capsys, tmp_path):
+    path = lesson('01_good', ('markdown', '# One'), ('code', '#export\none = print("it ran")'))
+    saved = json.loads(path.read_text())
+    saved['cells'][1]['outputs'] = [{'output_type': 'stream', 'name': 'stdout', 'text': 'of another day'}]
+    path.write_text(json.dumps(saved))
+    assert run(path, '--pages') == 0 and '1 of 1 lessons have a page' in capsys.readouterr().out
+    page = (tmp_path/'book'/'01_good.html').read_text(encoding='utf-8')
+    assert 'of another day' in page and 'that nbs/01_good.ipynb has saved' in page and 'Run from the top' not in page
+    assert {p.name for p in (tmp_path/'book').iterdir()} == {'01_good.html', *(f'{name}.html' for name in ('index', 'reference', 'glossary', 'search'))}
+    assert run(path) == 0
+    page, index = ((tmp_path/'book'/f'{name}.html').read_text(encoding='utf-8') for name in ('01_good', 'index'))
+    assert 'of another day' not in page and 'it ran' in page and 'Run from the top in' in page and 'Runs in' in index
+
+
 def test_a_lesson_that_fails_is_not_saved(lesson, run):
     path = lesson('01_bad', ('code', '1'), ('code', '1/0'))
     before = path.read_bytes()
@@ -128,9 +153,9 @@ def test_a_page_needs_no_network_and_leads_to_its_neighbours(lesson, run, tmp_pa
     assert run(lesson('02_formulas', ('markdown', FORMULAS), ('code', '#export\nx = 1'))) == 0
     page = (tmp_path/'book'/'02_formulas.html').read_text(encoding='utf-8')
     assert set(re.findall(r'https?://[\w./]+', page)) == {'http://www.w3.org/1998/Math/MathML'}
-    assert '<script' not in page and '<link' not in page
-    assert page.count('<math') == 2 and '<munder' not in page.split('display="block"')[0] and '$' not in page
-    assert page.count('href="01_good.html"') == 3 and 'celltag_export' in page
+    assert 'src=' not in page and '<link' not in page
+    assert page.count('<math') == 2 and '<munder' not in page.split('display="block"')[0] and '$' not in page.split('<script>')[0]
+    assert page.count('href="01_good.html"') == 2 and 'celltag_export' in page
 
 
 PICTURE = "import base64\nfrom IPython.display import Image\nImage(base64.b64decode('iVBORw0KGgo='))"
@@ -148,7 +173,7 @@ def test_a_picture_is_described_by_the_sentence_after_it_or_not_at_all(lesson, r
     ('It costs 0.5 s,\nsays `_f`!', 'It costs 0.5 s, says _f!'), ('No mark at the end\n\nMore.', 'No mark at the end'), ('', ''),
     ('Left: 0.5 of it. Right.', 'Left: 0.5 of it.'), ('## Next', ''), ('| a | b |\n|---|---|', ''), ('$$x$$\n\nIs so.', ''), ('```\nx\n```', ''), ('1. One.', ''), ('> One.', '')])
 def test_the_first_sentence_is_that_of_a_paragraph_without_marks(source, sentence):
-    assert run_notebooks.first_sentence(source) == sentence
+    assert pages.first_sentence(source) == sentence
 
 
 def test_the_index_holds_title_and_first_paragraph_of_each_page(lesson, run, tmp_path):

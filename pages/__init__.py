@@ -1,0 +1,1 @@
+"How the lessons become book/: one page each (lesson.py), and the pages that lead to them (book.py)."
