@@ -61,7 +61,7 @@ def in_kind(got, want):
 
 # ---
 # expected
-# %% nbs/00_exports.ipynb bd6b1f82
+# %% nbs/00_exports.ipynb d04c453a
 def expected():
     "Prints what the check of the last exercise wanted."
     print(expected.text)
@@ -75,7 +75,8 @@ def why_not(values, wanted, causes, cmp, cases, check):
     place = difference(wanted)
     if place is None: return None
     known = (why for wrong, why in causes for others, _ in [attempt(wrong, cases)] if others and difference(others) is None)
-    case = f' (for {describe(cases[place]):.80} it gives {describe(values[place]):.80})' if cases else ''
+    def short(x): return f'{" ".join(describe(x).split()):.80}'
+    case = f' (for {short(cases[place])} it gives {short(values[place])})' if cases else ''
     return next(known, in_kind(values[place], wanted[place])) + case
 
 # ---

@@ -24,12 +24,13 @@ def contents(data):
 
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb aca7cb7f
+# %% nbs/05_learner.ipynb 004c63dd
 def one_per_example(data):
-    "Whether `data` has a part for each example: a list of texts, numbers or dicts, a tuple of texts or numbers."
-    is_tuple, fields = isinstance(data, tuple), (torch.Tensor, list, tuple)
-    if not (is_tuple or isinstance(data, list)) or hasattr(data, '_fields') or not data: return False
-    return not any(isinstance(part, fields) or is_tuple and contents(part) is not None for part in data)
+    "Whether `data` has a part for each example: a list or tuple of texts, numbers, or dicts; of one form in a tuple."
+    if not isinstance(data, (list, tuple)) or hasattr(data, '_fields') or not data: return False
+    if any(isinstance(part, (torch.Tensor, list, tuple)) for part in data): return False
+    forms = {frozenset(part) if isinstance(part, Mapping) else contents(part) is None for part in data}
+    return isinstance(data, list) or len(forms) == 1 and False not in forms
 
 def lengths(data):
     "Yields the lengths of the tensors in `data`, and of what has a part for each example."
@@ -45,13 +46,13 @@ def examples(*data):
 
 # ---
 # one_number
-# %% nbs/05_learner.ipynb f4c93deb
+# %% nbs/05_learner.ipynb 2e3ea018
 def one_number(name, value):
     "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
     try: number = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
     if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
-    return number.detach().reshape(())
+    return number.detach() if number.ndim == 0 else number.detach().reshape(())
 
 # ---
 # Means
@@ -154,7 +155,7 @@ class DeviceCallback(Callback):
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb 808c378b
+# %% nbs/05_learner.ipynb 31a375bf
 class Answers(Callback):
     "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU."
     order = math.inf
@@ -164,9 +165,8 @@ class Answers(Callback):
             learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
 
     def after_pred(self, learn):
-        pred, targ = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))
-        self.preds.append(pred)
-        self.targs.append(targ)
+        answers = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))
+        for kept, answer in zip((self.preds, self.targs), answers): kept.append(answer)
 
 # ---
 # Asker

@@ -340,12 +340,15 @@ def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_
     for kind in (tuple, list): assert join([kind([('a', 'b'), ('c', 'd')]), kind([('e',), ('f',)])]) == kind([['a', 'b', 'e'], ['c', 'd', 'f']])
 
 
-def test_dicts_in_a_list_are_examples_and_those_in_a_tuple_are_fields():
+def test_dicts_of_one_form_are_examples_and_in_a_tuple_those_of_several_are_fields():
     heads = {'logits': torch.ones(3, 2)}, {'boxes': torch.zeros(3, 4)}
     joined = join([heads, heads])
     assert examples(heads) == 3 and examples([*heads]) == 2 and examples((Boxes(torch.ones(3, 4)), None)) == 3
     assert type(joined) is tuple and joined[0]['logits'].shape == (6, 2) and joined[1]['boxes'].shape == (6, 4)
     assert len(join([[*heads], [*heads]])) == 4
+    boxes = {'box': torch.zeros(5, 4)}, Tokens(box=torch.zeros(1, 4))                          # as tuple(zip(*items)) collects them
+    assert examples(boxes) == 2 and len(join([boxes, boxes[:1]])) == 3 and examples(({'box': torch.zeros(5, 4)}, 'text')) == 5
+    assert examples((Boxes(torch.zeros(5, 4)), Boxes(torch.zeros(5, 4)))) == 5
 
 
 class Task(nn.Module):
