@@ -26,7 +26,7 @@ MUTANTS = [
     ("    place = difference(wanted)\n", "    place = difference(wanted[:1])\n", 'right in the first case is right'),
     ("if others and difference(others) is None)", "if others and difference(others) != 0)", 'a mistake is known by its first case'),
     ("if others and difference(others) is None)", "if difference(others) is None)", 'a wrong answer never fails'),
-    ("it gives {describe(values[place]):.80})' if cases", "it gives {describe(wanted[place]):.80})' if cases", 'the right value stands beside the cause'),
+    ("it gives {short(values[place])})' if cases", "it gives {describe(wanted[place]):.80})' if cases", 'the right value stands beside the cause'),
     ("        return failed or found[0]", "        return found and found[0]", 'a check never fails'),
     ("if check else describe(wanted", "if False else describe(wanted", 'a check has one right answer'),
     ("describe(wanted if cases else wanted[0])", "describe(wanted[0])", 'the first case is all that was wanted'),
