@@ -1,14 +1,14 @@
 # Each command first makes .venv and installs into it, if that has not been done: no other command is needed.
 WINDOWS := $(filter Windows_NT,$(OS))
-PYTHON ?= $(if $(WINDOWS),python,python3)
+PY := .venv/$(if $(WINDOWS),Scripts/python.exe,bin/python)
+PYTHON ?= $(or $(wildcard $(PY)),$(if $(WINDOWS),python,python3))
 TESTS ?= tests
-PY := .venv/$(if $(WINDOWS),Scripts,bin)/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
 run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run milestone test busy lab mutants mutants-all bench
+.PHONY: always help run milestone test busy lab mutants mutants-all bench
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
@@ -22,10 +22,12 @@ help:
 
 run: .venv/installed
 	@$(PY) notebook2script.py
+	@echo 'Each page is in book/ as soon as its line is here; the first is book/00_exports.html'
 	@$(PY) run_notebooks.py
 
 milestone: .venv/installed
-	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb
+	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb; status=$$?; \
+	sed -n 's/.*<pre>//; / at least /,/^right, moved/p' book/06a_milestone.html; exit $$status
 
 # All of them: in as many processes as there are cores, and then, alone, what measures times
 test: .venv/installed
@@ -53,14 +55,9 @@ mutants-all: .venv/installed
 bench: .venv/bench
 	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
 
-# torch comes first, by its exact version: pip then takes a build for the CPU, where the index offers one
-.venv/installed: setup.py constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	@echo 'Installing into .venv, once: some minutes'
-	@test -e .venv/pyvenv.cfg || $(PYTHON) -m venv .venv
-	@$(PIP) $$(grep '^torch==' constraints.txt)
-	@$(PIP) -e '.[lab,test]'
-	@touch $@
+# Also when a Python is named, or .venv has none that runs: install.py then looks whether .venv is that Python's
+.venv/installed: setup.py constraints.txt $(if $(and $(wildcard $(PY)),$(filter file,$(origin PYTHON))),,always)
+	@$(PYTHON) install.py
 
 # fastai without what it asks for: torchvision, whose usual build is for CUDA and breaks beside a torch for the CPU
 .venv/bench: .venv/installed
