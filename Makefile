@@ -1,7 +1,7 @@
 # Each command first makes .venv and installs into it, if that has not been done: no other command is needed.
 WINDOWS := $(filter Windows_NT,$(OS))
 PY := .venv/$(if $(WINDOWS),Scripts/python.exe,bin/python)
-PYTHON ?= $(or $(wildcard $(PY)),$(if $(WINDOWS),python,python3))
+PYTHON ?= $(if $(realpath $(PY)),$(PY),$(if $(WINDOWS),python,python3))
 TESTS ?= tests
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 
@@ -43,7 +43,7 @@ busy: .venv/installed
 	@$(PY) tests/busy.py $(BUSY)
 
 lab: .venv/installed
-	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
+	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True --LabApp.extra_labextensions_path='$(CURDIR)/labextensions'
 
 mutants: .venv/installed
 	@$(PY) tests/mutants $(MUTANTS)
@@ -56,7 +56,7 @@ bench: .venv/bench
 	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
 
 # Also when a Python is named, or .venv has none that runs: install.py then looks whether .venv is that Python's
-.venv/installed: setup.py constraints.txt $(if $(and $(wildcard $(PY)),$(filter file,$(origin PYTHON))),,always)
+.venv/installed: setup.py constraints.txt $(if $(and $(realpath $(PY)),$(filter file,$(origin PYTHON))),,always)
 	@$(PYTHON) install.py
 
 # fastai without what it asks for: torchvision, whose usual build is for CUDA and breaks beside a torch for the CPU

@@ -81,10 +81,10 @@ class Line:
     def tell(self, text):
         "Takes a line that pip has said."
         share = re.match(r'Progress (\d+) of (\d+)$', text)
-        if share: self.doing = re.sub(r'( \d+%)?$', ' %d%%' % (100 * int(share[1]) / max(int(share[2]), 1)), self.doing)
-        news = re.match(r'\s*(Collecting|Downloading|Installing|Building|Preparing)\b ?([^\s=<>!~;:]*)(.*)', text)
+        if share: self.doing = re.sub(r'( \d+%)?$', ' %d%%' % (100 * int(share[1]) / max(int(share[2]), 1)), self.doing, count=1)
+        news = re.match(r'\s*(Collecting|Processing|Downloading|Installing|Building|Preparing)\b ?([^\s=<>!~;:]*)(.*)', text)
         if news is None: return
-        self.packages += news[1] == 'Collecting'
+        self.packages += news[1] in ('Collecting', 'Processing')
         size = re.match(r' \([\d.]+ \w+\)', news[3])
         self.doing = '%s %s%s' % (news[1].lower(), re.sub(r'-\d.*', '', news[2].split('/')[-1])[:30], size[0] if size else '')
 
