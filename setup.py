@@ -4,6 +4,7 @@ from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
 NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow']
+DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist')}
 
 setup(
     name='exp-lessons',
@@ -21,9 +22,9 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence', 'Topic :: Education',
     ],
     python_requires='>=3.11',
-    packages=['exp', 'exp.data.mnist'],
-    package_dir={'exp': 'exp', 'exp.data.mnist': 'data/mnist'},
-    package_data={'exp.data.mnist': ['*.gz', '*.md']},
+    packages=['exp', *DATA],
+    package_dir={'exp': 'exp', **DATA},
+    package_data={name: ['*.gz', '*.md', 'LICENSE'] for name in DATA},
     data_files=[('share/jupyter/labextensions/notebook2script', [f'labextensions/notebook2script/{name}' for name in ('package.json', 'remoteEntry.js')])],
     py_modules=['notebook2script', 'notebook2script_jupyter'],
     entry_points={

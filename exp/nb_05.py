@@ -33,16 +33,20 @@ def refill(data, parts):
 
 # ---
 # map_tensors
-# %% nbs/05_learner.ipynb ca301d22
-def map_tensors(f, data):
+# %% nbs/05_learner.ipynb 0641b800
+def map_tensors(f, data, is_leaf=torch.is_tensor):
     "`data`, a tensor or containers of them, with `f` of each tensor; the containers keep their types, all else is as it was."
-    if torch.is_tensor(data): return f(data)
+    if is_leaf(data): return f(data)
     parts = contents(data)
-    return data if parts is None else refill(data, {key: map_tensors(f, part) for key, part in parts.items()})
+    return data if parts is None else refill(data, {key: map_tensors(f, part, is_leaf) for key, part in parts.items()})
+
+def move(data, device):
+    "`data` on `device`: each tensor in it, and whatever else has a method `to`, as packed sequences have."
+    return map_tensors(lambda part: part.to(device), data, lambda part: hasattr(part, 'to'))
 
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb ed346e75
+# %% nbs/05_learner.ipynb 8d37c1c8
 def one_per_example(data):
     "Whether `data` is a list or tuple with a part for each example: texts, numbers, dicts. Tensors and tuples are its fields."
     is_list = isinstance(data, (list, tuple)) and not hasattr(data, '_fields')
@@ -53,12 +57,12 @@ def join(batches):
     first = batches[0]
     if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
     if one_per_example(first): return [part for batch in batches for part in batch]
-    if contents(first) is None: return batches
-    return refill(first, {key: join([contents(batch)[key] for batch in batches]) for key in contents(first)})
+    fields = [*map(contents, batches)]
+    return batches if fields[0] is None else refill(first, {key: join([parts[key] for parts in fields]) for key in fields[0]})
 
 # ---
 # lengths
-# %% nbs/05_learner.ipynb b69671bf
+# %% nbs/05_learner.ipynb 94284fde
 def lengths(data):
     "Yields the lengths of the tensors in `data`, and of the lists that have a part for each example."
     if torch.is_tensor(data) and data.ndim or one_per_example(data): yield len(data)
@@ -70,11 +74,6 @@ def examples(*data):
     for part in data:
         for length in lengths(part): return length
     raise ValueError('no tensor in the batch tells the number of its examples')
-
-def batches_in(dl):
-    "The number of batches in the loader `dl`, or None when it does not know."
-    try: return len(dl)
-    except TypeError: return None
 
 # ---
 # one_number
@@ -149,7 +148,7 @@ class GradientClip(Callback):
 
 # ---
 # DeviceCallback
-# %% nbs/05_learner.ipynb 37b7ee33
+# %% nbs/05_learner.ipynb d968b72f
 class DeviceCallback(Callback):
     "Moves model, loss and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
     order = -20
@@ -162,11 +161,11 @@ class DeviceCallback(Callback):
             if isinstance(part, nn.Module): part.to(self.device)
 
     before_validate = setup
-    def before_batch(self, learn): learn.xb, learn.yb = map_tensors(lambda x: x.to(self.device), (learn.xb, learn.yb))
+    def before_batch(self, learn): learn.xb, learn.yb = move((learn.xb, learn.yb), self.device)
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb 71668a08
+# %% nbs/05_learner.ipynb 808c378b
 class Answers(Callback):
     "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU."
     order = math.inf
@@ -174,7 +173,7 @@ class Answers(Callback):
 
     def before_batch(self, learn):
         for p in itertools.islice(learn.model.parameters(), 1):
-            learn.xb, learn.yb = map_tensors(lambda x: x.to(p.device), (learn.xb, learn.yb))
+            learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
 
     def after_pred(self, learn):
         pred, targ = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))

@@ -3,11 +3,11 @@
 
 # ---
 #
-# %% nbs/05a_watching.ipynb 7d084834
+# %% nbs/05a_watching.ipynb d0614eac
 import copy, math
 import torch
 from exp.nb_04a import Callback, CancelFit
-from exp.nb_05 import batches_in, check_count, one_number
+from exp.nb_05 import check_count, one_number
 
 # ---
 # draw
@@ -84,6 +84,14 @@ def label_epochs(bars):
     ax.set(xlabel='epoch', ylabel='loss')
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     bars.graph_out.update(ax.figure)
+
+# ---
+# batches_in
+# %% nbs/05a_watching.ipynb 21903eca
+def batches_in(dl):
+    "The number of batches in the loader `dl`, or None when it does not know."
+    try: return len(dl)
+    except TypeError: return None
 
 # ---
 # ProgressCallback

@@ -3,14 +3,14 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb 28bdcced
+# %% nbs/05b_checkpoints.ipynb 00de83e0
 import contextlib, copy, functools, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
 from exp.nb_04a import Callback
-from exp.nb_05 import batches_in, check_count, contents, refill, weights_are_finite
-from exp.nb_05a import EarlyStopping, check_mode
+from exp.nb_05 import check_count, contents, refill, weights_are_finite
+from exp.nb_05a import EarlyStopping, batches_in, check_mode
 
 # ---
 # plain

@@ -3,11 +3,12 @@
 
 # ---
 #
-# %% nbs/06_schedules.ipynb 6ad7adfb
+# %% nbs/06_schedules.ipynb 13bbe586
 import copy, math
 import torch
 from exp.nb_04a import Callback, CancelEpoch, CancelFit
-from exp.nb_05 import batches_in, check_count, one_number
+from exp.nb_05 import check_count, one_number
+from exp.nb_05a import batches_in
 from exp.nb_05a import draw
 from exp.nb_05b import fit_state, set_fit_state
 

@@ -175,23 +175,34 @@ def test_mnist_is_the_original_byte_for_byte(name, shape, raw_sha):
 
 # ---- where files are found
 
-def test_a_file_with_the_package_is_found_without_a_connection(monkeypatch):
+@pytest.mark.parametrize('dataset', [MNIST, FASHION_MNIST], ids=lambda dataset: dataset['name'])
+def test_the_files_of_a_dataset_are_found_with_the_package_without_a_connection(dataset, monkeypatch):
     monkeypatch.setattr(nb_01, 'download', None)
-    assert data_file(MNIST, 't10k-labels-idx1-ubyte.gz').is_file()
+    assert all(data_file({**dataset, 'system': []}, name).is_file() for name in dataset['sha256'])
+
+
+def test_fashion_mnist_is_the_file_that_its_authors_published_byte_for_byte():
+    found = {name: hashlib.sha256(data_file(FASHION_MNIST, name).read_bytes()).hexdigest() for name in FASHION_MNIST['sha256']}
+    assert found == FASHION_MNIST['sha256']
+
+
+def test_the_pictures_of_clothes_are_as_many_and_as_large_as_the_digits():
+    shapes = {name: tuple(read_idx(data_file(FASHION_MNIST, name)).shape) for name in FASHION_MNIST['sha256']}
+    assert [*shapes.values()] == [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
 
 
 def test_a_file_that_the_system_keeps_is_found_without_a_connection(monkeypatch, tmp_path):
     monkeypatch.setattr(nb_01, 'download', None)
     (tmp_path/'t10k-labels-idx1-ubyte.gz').write_bytes(b'')
-    assert data_file({**FASHION_MNIST, 'system': [str(tmp_path)]}, 't10k-labels-idx1-ubyte.gz').parent == tmp_path
+    assert data_file({**FASHION_MNIST, 'name': 'elsewhere', 'system': [str(tmp_path)]}, 't10k-labels-idx1-ubyte.gz').parent == tmp_path
 
 
 def test_anything_else_is_downloaded_from_the_mirrors_into_a_folder_of_its_own(monkeypatch):
     monkeypatch.setattr(nb_01, 'download', lambda *args: args)
     name = 't10k-labels-idx1-ubyte.gz'
-    urls, sha256, folder = data_file({**FASHION_MNIST, 'system': []}, name)
+    urls, sha256, folder = data_file({**FASHION_MNIST, 'name': 'elsewhere', 'system': []}, name)
     assert urls == [mirror + name for mirror in FASHION_MNIST['mirrors']] and len(urls) > 1
-    assert (sha256, folder) == (FASHION_MNIST['sha256'][name], 'fashion-mnist')
+    assert (sha256, folder) == (FASHION_MNIST['sha256'][name], 'elsewhere')
 
 
 def test_a_name_that_is_not_in_the_dataset_is_refused_with_those_that_are():

@@ -7,7 +7,7 @@ from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, Dataset, accuracy, get_dls
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, batches_in, check_count, contents, examples, join, map_tensors, one_number, refill, weights_are_finite
+from exp.nb_05 import DeviceCallback, GradientClip, Learner, MetricsCallback, StopOnNaN, check_count, contents, examples, join, map_tensors, move, one_number, refill, weights_are_finite
 from learners import Diary, data, learner, raising, weights
 
 
@@ -580,6 +580,22 @@ def test_all_that_is_trained_must_be_finite_and_nothing_else(bad):
     assert not weights_are_finite(model)
 
 
+def test_what_knows_how_to_move_is_moved_whole_and_the_rest_tensor_by_tensor():
+    packed = nn.utils.rnn.pack_sequence([torch.ones(3), torch.ones(2)])
+    class Ragged:
+        def to(self, device): return 'ragged', device
+    got, = move([{'text': packed, 'ragged': Ragged(), 'image': (torch.ones(2), 'a cat')}], torch.device('meta'))
+    assert got['text'].data.is_meta and type(got['text']) is type(packed) and not got['text'].batch_sizes.is_meta      # those stay on the CPU
+    assert got['ragged'] == ('ragged', torch.device('meta')) and got['image'][0].is_meta and got['image'][1] == 'a cat'
+
+
+def test_what_is_asked_is_brought_to_where_the_model_is():
+    class There(nn.Linear):
+        def forward(self, x): return torch.full((len(x), 3), float(x.is_meta))
+    learn = Learner(There(4, 3, device='meta'), get_dls(data(), data(), 16))
+    assert (learn.predict(data().x) == 1).all()
+
+
 def test_without_a_name_the_best_device_that_is_there_is_taken(monkeypatch):
     for cuda, mps, want in [(True, True, 'cuda'), (True, False, 'cuda'), (False, True, 'mps'), (False, False, 'cpu')]:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
@@ -756,10 +772,9 @@ def test_what_cannot_be_asked_says_where_it_failed():
     with pytest.raises(FitError, match='gave no batch'): learn.validate([])
 
 
-def test_the_number_of_batches_is_known_or_not():
+def test_a_loader_without_a_length_gives_its_batches_in_each_epoch():
     class Endless:
         def __iter__(self): return iter([data()[:5]])
-    assert (batches_in([1, 2]), batches_in(Endless()), batches_in(iter([]))) == (2, None, None)
     learn = learner([MetricsCallback()])
     learn.dls = DataLoaders(Endless(), Endless())
     assert len(learn.fit(2).history) == 2

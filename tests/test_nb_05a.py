@@ -6,8 +6,14 @@ from torch.nn import functional as F
 from exp.nb_04 import DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelEpoch, CancelFit, FitError
 from exp.nb_05 import MetricsCallback
-from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, TableCallback, check_mode, draw, label_epochs
+from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder, TableCallback, batches_in, check_mode, draw, label_epochs
 from learners import Diary, data, learner, raising, weights
+
+
+def test_the_number_of_batches_is_known_or_not():
+    class Endless:
+        def __iter__(self): return iter([data()[:5]])
+    assert (batches_in([1, 2]), batches_in(Endless()), batches_in(iter([]))) == (2, None, None)
 
 
 def test_the_orders_are_those_that_lesson_05_gives(): assert [cb.order for cb in (TableCallback, ProgressCallback, Recorder, EarlyStopping)] == [20, 20, 50, 95]

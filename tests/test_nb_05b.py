@@ -105,6 +105,13 @@ def test_a_fit_that_was_done_is_not_done_again(tmp_path):
     assert torch.equal(weights(again), want) and len(rows) == 2 and rows is again.history
 
 
+def test_the_history_becomes_that_of_the_file_whatever_was_in_it(tmp_path):
+    want = [*make(tmp_path).fit(2).history]
+    again = make(tmp_path)
+    again.history[:] = [{'epoch': 7}, {'epoch': 8}, {'epoch': 9}]
+    assert again.fit(2).history == want and len(want) == 2
+
+
 @pytest.mark.parametrize('error', [KeyboardInterrupt, CancelFit, RuntimeError])
 def test_an_epoch_that_was_broken_off_is_not_saved(tmp_path, error):
     def stop(learn):
@@ -293,6 +300,12 @@ def test_generators_are_found_wherever_they_hang_once_and_in_the_same_places():
     thing.again, thing.big, thing.module = g, torch.zeros(3), math
     found = generators(thing)
     assert set(map(id, found.values())) == {id(g), id(r)} and len(found) == 2 and generators(thing).keys() == found.keys()
+
+
+@pytest.mark.parametrize('container', [list, tuple, lambda things: dict(enumerate(things))])
+def test_generators_are_looked_for_among_the_first_99_parts_since_a_data_set_may_be_a_list(container):
+    g = torch.Generator()
+    assert [*generators(container([0]*98 + [g])).values()] == [g] and generators(container([0]*99 + [g])) == {}
 
 
 def test_plain_data_hold_no_numpy_and_keep_their_kind():

@@ -13,6 +13,7 @@ EQUIVALENT = [
     ("nb_04", "a = a.masked_fill(a.isinf(), 0)", "a = a.masked_fill(a.isinf(), 1)", "any finite number serves: it is taken off and put back"),
     ("nb_04a", "busy, pressed = (False, None)", "busy, pressed = (True, None)", "outermost sets it before anybody looks"),
     ("nb_05b", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state(legacy=False)), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state()), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "numpy takes both forms back"),
+    ("nb_05b", "return plain(thing.get_state(legacy=False))", "return plain(thing.get_state(legacy=True))", "numpy takes both forms back"),
     ("nb_05b", "if state['cuda']:", "if False:", "needs a GPU"),
     ("notebook2script", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK)", "needs Windows"),
     ("notebook2script", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW'))", "needs Windows"),

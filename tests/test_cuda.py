@@ -1,0 +1,113 @@
+"What only a GPU can break. Where there is none, all of it is skipped: run it by hand on a machine that has one."
+import copy
+import pytest, torch
+from torch import nn, tensor
+from torch.nn import functional as F
+from exp.nb_04 import SGD, DataLoaders, Dataset, accuracy, get_dls
+from exp.nb_04a import Callback, FitError
+from exp.nb_05 import DeviceCallback, Learner, MetricsCallback, StopOnNaN
+from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
+from exp.nb_05b import Checkpoint
+from exp.nb_06 import OneCycle, lr_find
+from learners import data, learner, weights
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
+
+
+def momentum(params, lr): return SGD(params, lr, momentum=.9)
+
+
+def new(cbs=(), **kw): return learner([DeviceCallback(), MetricsCallback(accuracy=accuracy), *cbs], opt_func=momentum, **kw)
+
+
+def test_a_fit_on_the_gpu_learns_what_it_learns_on_the_cpu():
+    on_gpu, on_cpu = new().fit(3), learner([MetricsCallback(accuracy=accuracy)], opt_func=momentum).fit(3)
+    assert all(p.is_cuda for p in on_gpu.model.parameters()) and all(m['velocity'].is_cuda for m in on_gpu.opt.memory.values())
+    torch.testing.assert_close(weights(on_gpu).cpu(), weights(on_cpu), rtol=1e-4, atol=1e-5)
+    for a, b in zip(on_gpu.history, on_cpu.history): assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+
+
+def test_what_is_asked_comes_to_the_cpu_with_the_callback_and_without():
+    learn = new().fit(1)
+    for cbs in (learn.cbs, [StopOnNaN()]):
+        learn.cbs = cbs
+        preds, targs = learn.get_preds()
+        assert not preds.is_cuda and not targs.is_cuda and not learn.predict(data().x).is_cuda
+        torch.testing.assert_close(learn.predict(data().x), preds)
+        assert learn.validate()['loss'] == pytest.approx(F.cross_entropy(preds, targs).item(), rel=1e-5) and '(16, 3)' in learn.summary()
+
+
+@pytest.mark.parametrize('broken_after', [1, 3])
+def test_a_resumed_fit_ends_with_the_same_bits_dropout_included(tmp_path, broken_after):
+    def make(*cbs): return new([OneCycle(.2), Recorder(), *cbs], layers=[nn.Dropout(.5)])
+    torch.cuda.manual_seed_all(3)
+    want = make().fit(5)
+    torch.cuda.manual_seed_all(3)
+    make(Checkpoint(tmp_path)).fit(5, [Stop(broken_after)])
+    torch.cuda.manual_seed_all(99), torch.manual_seed(99)
+    got = make(Checkpoint(tmp_path)).fit(5)
+    assert torch.equal(weights(got), weights(want)) and got.history == want.history and weights(got).is_cuda
+
+
+class Stop(Callback):
+    "Ctrl-C in the epoch after `epochs` whole ones."
+    def __init__(self, epochs): self.epochs = epochs
+    def before_train(self, learn):
+        if learn.epoch == self.epochs: raise KeyboardInterrupt
+
+
+def test_a_file_of_the_gpu_can_be_gone_on_with_on_the_cpu(tmp_path):
+    new([Checkpoint(tmp_path)]).fit(2)
+    learn = learner([DeviceCallback('cpu'), MetricsCallback(accuracy=accuracy), Checkpoint(tmp_path)], opt_func=momentum).fit(3)
+    torch.testing.assert_close(weights(learn), weights(new().fit(3)).cpu(), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_go_back_after_a_number_that_is_none_and_after_the_search_for_a_rate():
+    learn = new([ProgressCallback(quiet=True)])
+    learn.fit(1)
+    before, velocity = weights(learn), [m['velocity'].clone() for m in learn.opt.memory.values()]
+    lr_find(learn, steps=20)
+    assert torch.equal(weights(learn), before) and all(map(torch.equal, velocity, [m['velocity'] for m in learn.opt.memory.values()]))
+    learn.dls = DataLoaders([(torch.full((8, 4), float('nan')), torch.zeros(8, dtype=torch.long))], learn.dls.valid)
+    learn.fit(1)
+    assert torch.equal(weights(learn), before) and weights(learn).is_cuda
+
+
+def test_the_best_weights_come_back_on_the_gpu():
+    learn = new([EarlyStopping(patience=1, restore_best=True)], lr=2.)
+    learn.fit(12)
+    best = min(row['valid_loss'] for row in learn.history)
+    assert learn.validate()['loss'] == pytest.approx(best, rel=1e-5) and weights(learn).is_cuda
+
+
+def test_a_loss_with_weights_of_the_classes_is_moved_and_dicts_and_packed_sequences_too():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.lin = nn.GRU(4, 5, batch_first=True), nn.Linear(5, 3)
+        def forward(self, text, shift): return self.lin(self.rnn(text)[1][0]) + shift['by']
+    def packed(n): return nn.utils.rnn.pack_sequence([torch.randn(k, 4) for k in range(n, 0, -1)])
+    torch.manual_seed(0)
+    batches = [(packed(3), {'by': torch.ones(3)}, tensor([0, 1, 2]))] * 2
+    learn = Learner(Model(), DataLoaders(batches, batches), nn.CrossEntropyLoss(weight=tensor([1., 2., 3.])), cbs=[DeviceCallback()]).fit(2)
+    assert learn.loss.is_cuda and learn.loss_func.weight.is_cuda and learn.xb[0].data.is_cuda and not learn.xb[0].batch_sizes.is_cuda
+
+
+def test_a_model_on_another_device_than_its_batches_says_what_failed():
+    learn = learner()
+    learn.model.cuda()
+    with pytest.raises(FitError, match='failed, last event before_batch.*training batch 1.*device'): learn.fit(1)
+
+
+def test_the_host_waits_once_an_epoch_and_not_for_each_batch():
+    "Where the stream is asked for a number, torch complains in this mode."
+    class Strict(Callback):
+        order = -30
+        def before_batch(self, learn): torch.cuda.set_sync_debug_mode('error' if learn.training and learn.batch else 'default')
+        def after_train(self, learn): torch.cuda.set_sync_debug_mode('default')
+        teardown = after_train
+    x, y = torch.randn(400, 4).cuda(), torch.randint(3, (400,)).cuda()
+    learn = new([Strict(), Recorder(), OneCycle(.1), ProgressCallback(quiet=True)])
+    learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 400, 16)], learn.dls.valid)
+    learn.fit(2)
+    assert len(learn.history) == 2
