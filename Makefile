@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
 run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: always help run milestone test busy lab mutants mutants-all bench
+.PHONY: help run milestone test busy lab mutants mutants-all bench
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
@@ -18,7 +18,7 @@ help:
 	@echo 'make lab        open the lessons in JupyterLab'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
-	@echo 'make bench      measure the published figures again'
+	@echo 'make bench      measure the published figures again (on a busy machine nothing is written, or with ANYWAY=1 all the same)'
 
 run: .venv/installed
 	@$(PY) notebook2script.py
@@ -53,8 +53,9 @@ mutants-all: .venv/installed
 	@$(PY) tests/mutants/systematic.py $(MUTANTS)
 
 bench: .venv/bench
-	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
+	@status=0; for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || status=1; done; exit $$status
 
+.PHONY: always
 # Also when a Python is named, or .venv has none that runs: install.py then looks whether .venv is that Python's
 .venv/installed: setup.py constraints.txt $(if $(and $(realpath $(PY)),$(filter file,$(origin PYTHON))),,always)
 	@$(PYTHON) install.py

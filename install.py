@@ -16,7 +16,7 @@ ADVICE = [
     (r'for torch==', 'torch {torch} is there for Linux, for Windows on x86-64 and for macOS on Apple processors, with Python 3.11 to 3.14;\n'
                      'not for macOS on Intel, nor for Windows on ARM. This is {system}, Python {python}.'),
     (r'No matching distribution|Requires-Python|requires a different Python',
-     'A version in constraints.txt is not to be had for Python {python}. Another Python: make PYTHON=python3.12, or python3.12 install.py'),
+     'A version in constraints.txt is not to be had for Python {python}. Another Python: make run PYTHON=python3.12, or python3.12 install.py'),
 ]
 CUDA = """
 For this computer the index has torch only with CUDA: {packages} packages more, about 5.2 GB on the disk and not 1.5. The lessons do not need it.
@@ -111,7 +111,7 @@ def cuda():
 
 
 def main():
-    if sys.version_info < (3, 11): sys.exit('Python 3.11 or newer is needed, and this is %d.%d: make PYTHON=python3.12, or python3.12 install.py' % sys.version_info[:2])
+    if sys.version_info < (3, 11): sys.exit('Python 3.11 or newer is needed, and this is %d.%d: make run PYTHON=python3.12, or python3.12 install.py' % sys.version_info[:2])
     environment()
     newest = max((ROOT/name).stat().st_mtime for name in ('setup.py', 'constraints.txt'))
     if STAMP.exists() and STAMP.stat().st_mtime >= newest: return

@@ -33,7 +33,7 @@ def no_pip(monkeypatch):
 def test_a_python_that_is_too_old_can_read_it_and_is_told(monkeypatch):
     ast.parse((ROOT/'install.py').read_text(encoding='utf-8'), feature_version=(3, 6))
     monkeypatch.setattr(sys, 'version_info', (3, 9, 2))
-    with pytest.raises(SystemExit, match=r'Python 3.11 or newer is needed, and this is 3.9: make PYTHON='): install.main()
+    with pytest.raises(SystemExit, match=r'Python 3.11 or newer is needed, and this is 3.9: make run PYTHON='): install.main()
 
 
 def test_where_debian_has_left_out_ensurepip_its_package_is_named(monkeypatch, place):
@@ -78,7 +78,7 @@ def test_when_pip_succeeds_it_is_said_how_much_was_done(place, capsys):
     ('OSError: [Errno 28] No space left on device', '5.2 GB'),
     ("Retrying after connection broken by 'NewConnectionError(Failed to establish a new connection)'\nERROR: No matching distribution found for torch==2.13.0", 'index was not reached'),
     ('ERROR: No matching distribution found for torch==2.13.0', 'nor for Windows on ARM'),
-    ('ERROR: Ignored the following versions that require a different python version: 4.1.2 Requires-Python >=3.11.5', 'make PYTHON='),
+    ('ERROR: Ignored the following versions that require a different python version: 4.1.2 Requires-Python >=3.11.5', 'make run PYTHON='),
     ('error: command gcc failed', '')])
 def test_what_can_be_done_follows_from_what_pip_says(said, told):
     assert told in install.advice(said) and bool(told) == bool(install.advice(said))
