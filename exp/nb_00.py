@@ -3,7 +3,9 @@
 
 # ---
 # same
-# %% nbs/00_exports.ipynb c50c1fcc
+# %% nbs/00_exports.ipynb 11e8c4ad
+import copy
+
 def same(a, b):
     "Whether `a` and `b` agree in shape, where they have one, and in every value; lists of arrays or tensors included."
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
@@ -31,13 +33,13 @@ test.__test__ = test_eq.__test__ = False
 
 # ---
 # attempt
-# %% nbs/00_exports.ipynb 4284f8ce
+# %% nbs/00_exports.ipynb 6305b992
 def attempt(answer, cases=None):
-    "(values, None) of an `answer`, or (None, sentence) when it fails. A function is called: with each of `cases`, or with nothing."
+    "(values, None) of an `answer`, or (None, sentence) when it fails. A function is called with a copy of each of `cases`, or with nothing."
     try:
         if cases is None: return [answer() if callable(answer) else answer], None
         if not callable(answer): return None, f'wanted a function, got {describe(answer)}'
-        return [answer(*case) for case in cases], None
+        return [answer(*copy.deepcopy(case)) for case in cases], None
     except Exception as e: return None, f'your code fails with {type(e).__name__}: {e}'
 
 def agrees(cmp, a, b):

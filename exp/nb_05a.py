@@ -22,7 +22,7 @@ def draw(ax, x, y, ylabel, **kwargs):
 
 # ---
 # Recorder
-# %% nbs/05a_watching.ipynb 41b45f7a
+# %% nbs/05a_watching.ipynb c3252f71
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     fits_only = True
@@ -35,15 +35,18 @@ class Recorder(Callback):
     def plot_loss(self, ax=None, smooth=None, **kwargs):
         "Means over `smooth` batches (None: a tenth of all, up to 50), on `ax` or a new figure."
         if not self.losses: raise ValueError('Recorder: no batch has been recorded yet')
-        losses = torch.stack([loss.cpu() for loss in self.losses])
+        losses = self.on_cpu()
         smooth = min(smooth or max(1, min(50, len(losses) // 10)), len(losses))
         means = losses[:len(losses) // smooth * smooth].reshape(-1, smooth).mean(1)
         middles = (torch.arange(len(means)) + .5) * smooth + .5
         return draw(ax, middles, means, 'training loss', **kwargs)
 
-    def state_dict(self):
-        losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
-        return {'losses': losses, 'lrs': self.lrs}
+    def on_cpu(self):
+        "All losses in one tensor on the CPU, in one copy; what a checkpoint gave back may lie elsewhere than the rest."
+        if self.losses: self.losses = [loss.to(self.losses[-1].device) for loss in self.losses]
+        return torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
+
+    def state_dict(self): return {'losses': self.on_cpu(), 'lrs': self.lrs}
 
     def load_state_dict(self, state): self.losses, self.lrs = list(state['losses']), state['lrs']
 

@@ -3,13 +3,12 @@
 
 # ---
 #
-# %% nbs/06_schedules.ipynb 13bbe586
+# %% nbs/06_schedules.ipynb c0f38d6d
 import copy, math
 import torch
 from exp.nb_04a import Callback, CancelEpoch, CancelFit
 from exp.nb_05 import check_count, one_number
-from exp.nb_05a import batches_in
-from exp.nb_05a import draw
+from exp.nb_05a import batches_in, draw
 from exp.nb_05b import fit_state, set_fit_state
 
 # ---

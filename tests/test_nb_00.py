@@ -121,3 +121,13 @@ def test_attempts_give_values_or_a_sentence_and_agreement_is_yes_or_no():
     assert attempt(3) == attempt(lambda: 3) == ([3], None) and attempt(lambda a, b: a - b, [(3, 1), (1, 3)]) == ([2, -2], None)
     assert attempt(lambda: [][1]) == (None, 'your code fails with IndexError: list index out of range')
     assert agrees(same, 1, 1) is True and agrees(lambda a, b: 1, 0, 0) is True and agrees(lambda a, b: a < b, 1, 'x') is False
+
+
+def test_an_answer_that_changes_its_case_is_compared_with_what_the_case_was(capsys):
+    def emptied(numbers): return numbers.clear()
+    def last(numbers): return numbers.pop()
+    case = [3, 4]
+    assert attempt(last, [(case,), (case,)]) == ([4, 4], None) and case == [3, 4]
+    check_answer(emptied, len, cases=[(case,)])
+    check_answer(lambda numbers: numbers.clear() or len(numbers), len, cases=[(case,)])
+    assert 'right' not in capsys.readouterr().out.replace('is there', '') and case == [3, 4]

@@ -335,6 +335,15 @@ def test_the_finder_raises_the_rate_by_one_factor_to_the_end():
     assert (finder.lrs[0], finder.lrs[-1]) == pytest.approx((1e-6, 1e-2))
 
 
+def test_a_search_of_two_steps_tries_both_ends_and_of_as_many_epochs_as_its_steps_need():
+    class Epochs(Callback):
+        def before_fit(self, learn): seen.append(learn.epochs)
+    seen, learn = [], learner([Epochs()])
+    assert lr_find(learn, start=1e-6, end=1e-2, steps=2).lrs == pytest.approx([1e-6, 1e-2])
+    lr_find(learn, start=1e-6, end=1e-4, steps=2*len(learn.dls.train) + 1)
+    assert seen == [1, 3]
+
+
 def test_the_finder_raises_the_rate_of_every_group():
     class Spy(Callback):
         def after_step(self, learn): seen.append([group['lr'] for group in learn.opt.param_groups])
@@ -400,6 +409,10 @@ FALL = [2.] * 15 + [2 - .2*i for i in range(1, 8)] + [.6] * 10 + [5.] * 8
 CURVE = [2 - 1.4 / (1 + math.exp(-(i - 20) / 2)) for i in range(34)] + [1., 2., 4., 9.]
 
 
+def test_the_course_of_a_schedule_is_its_start_its_end_and_three_places_between():
+    assert ParamScheduler(lr=sched_lin(0., 1.), momentum=[sched_lin(1., 3.)]).course == {'lr': [[0., .25, .5, .75, 1.]], 'momentum': [[1., 1.5, 2., 2.5, 3.]]}
+
+
 def test_the_suggestion_is_where_the_loss_falls_fastest():
     assert finder_of(FALL).suggestion in finder_of(FALL).lrs[17:19] and finder_of(CURVE).suggestion == finder_of(CURVE).lrs[20]
     assert finder_of([loss - 10 for loss in CURVE]).suggestion == finder_of(CURVE).lrs[20]            # a loss may be negative
@@ -416,6 +429,11 @@ def test_the_suggestion_comes_from_before_the_least_loss_and_from_losses_that_ar
 def test_a_loss_that_is_least_at_the_start_and_falls_back_from_an_explosion_suggests_nothing():
     assert finder_of([1.] + [5 - .4*i for i in range(9)] + [1.5] * 20).suggestion is None
     assert finder_of([1.5, 1.] + [5 - .4*i for i in range(9)] + [1.5] * 20).suggestion is None
+
+
+def test_a_loss_that_is_least_as_early_as_a_line_can_be_drawn_is_still_suggested():
+    finder = finder_of([9., 7., 5., 3., 1.] + [5 + .01*i for i in range(60)])
+    assert finder.suggestion == finder.lrs[4]
 
 
 def test_a_single_noisy_batch_is_not_followed():
@@ -447,6 +465,7 @@ def test_a_search_that_finds_nothing_says_so_and_is_drawn(capsys):
 def test_a_suggestion_is_drawn_with_its_number():
     finder = finder_of(CURVE)
     ax = finder.plot()
+    assert ax.get_title() == 'It falls, and then it explodes'
     assert ax.get_ylim()[1] == pytest.approx(1.5 * finder.losses[0]) and ax.get_xscale() == 'log' and ax.get_xlabel() == 'learning rate' and f'{finder.suggestion:.2g}' in ax.get_legend().texts[0].get_text()
 
 

@@ -32,4 +32,5 @@ MUTANTS = [
     ("describe(wanted if cases else wanted[0])", "describe(wanted[0])", 'the first case is all that was wanted'),
     ("    cause = cause or why_not", "    cause = why_not", 'what failed is compared'),
     ("print(f'not yet: {cause}' if cause else 'right')", "print(f'not yet: {cause}, wanted {expected.text}' if cause else 'right')", 'the exercise is given away'),
+    ("answer(*copy.deepcopy(case))", "answer(*case)", 'what an answer does to its case is done to the next one, too'),
 ]
