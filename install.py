@@ -19,9 +19,9 @@ ADVICE = [
      'A version in constraints.txt is not to be had for Python {python}. Another Python: make run PYTHON=python3.12, or python3.12 install.py'),
 ]
 CUDA = """
-For this computer the index has torch only with CUDA: {packages} packages more, about 5.2 GB on the disk and not 1.5. The lessons do not need it.
+For this computer the index has torch only with CUDA, which is being fetched: about 5.2 GB on the disk and not 1.5. The lessons do not need it.
 For the build without CUDA stop here (Ctrl-C), put the address of the CPU index of pytorch.org (its page "Get started" shows it under
-Linux, Pip, CPU) into the environment variable PIP_EXTRA_INDEX_URL, and run the same command again.
+Linux, Pip, CPU) into the environment variable PIP_EXTRA_INDEX_URL, and run the same command again; or let it go on.
 """
 
 
@@ -61,11 +61,14 @@ def pip(what, *arguments):
     bar = 'raw' if (says(PYTHON, 'import pip; print(pip.__version__ >= "24.1")') or '').startswith('True') else 'off'
     command = [str(PYTHON), '-u', '-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', bar, '-c', 'constraints.txt', *arguments]
     print(what + ' ...', flush=True)
-    start, said, line = time.time(), [], Line()
+    start, said, cuda, line = time.time(), [], False, Line()
     with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process, \
          (VENV/'install.log').open('a', encoding='utf-8') as log, line:
         for text in (raw.decode('utf-8', 'replace').rstrip() for raw in process.stdout):
             line.tell(text)
+            if not cuda and re.match('Collecting (nvidia|cuda)-', text):
+                cuda = True
+                print('\r%78s\r%s' % ('', CUDA), flush=True)
             if text.startswith('Progress '): continue
             said.append(text)
             log.write(text + '\n')
@@ -103,21 +106,12 @@ class Line:
             print('\r%78s\r' % '', end='', flush=True)
 
 
-def cuda():
-    "How many packages for CUDA pip would install beside torch here."
-    done = subprocess.run([str(PYTHON), '-m', 'pip', 'install', '--dry-run', '--quiet', '--disable-pip-version-check', '-c', 'constraints.txt', torch()],
-                          cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return len(set(re.findall(r'\b(?:nvidia|cuda)[\w.-]*', done.stdout.decode('utf-8', 'replace'))))
-
-
 def main():
     if sys.version_info < (3, 11): sys.exit('Python 3.11 or newer is needed, and this is %d.%d: make run PYTHON=python3.12, or python3.12 install.py' % sys.version_info[:2])
     environment()
     newest = max((ROOT/name).stat().st_mtime for name in ('setup.py', 'constraints.txt'))
     if STAMP.exists() and STAMP.stat().st_mtime >= newest: return
     print('Installing into .venv, once: some minutes')
-    packages = cuda()
-    if packages: print(CUDA.format(packages=packages), flush=True)
     pip('1 of 2: ' + torch(), torch())                                     # by its version: pip then takes a build for the CPU where there is one
     pip('2 of 2: what the lessons and tests use', '-e', '.[lab,test]')
     STAMP.touch()
