@@ -39,11 +39,11 @@ def export_saved(path, log):
         result = n2s.export(path, patience=1)
     except Exception as e:
         log.error('%s was saved, but not exported:\n%s', path.name, e)
-        return 'error', sentence(f'{path.name} is saved, but not exported.', path, e.args or [type(e).__name__])
+        return 'error', sentence(f'{path.name} is saved, but not exported:', path, e.args or [type(e).__name__])
     said = [*result.problems, *result.notes]
     for problem in said: log.warning('%s', problem)
     for module in result.written: log.info('%s -> %s', path.name, module.name)
-    return ('warning', sentence(f'{path.name} is exported, with a doubt.', path, said)) if said else ('', '')
+    return ('warning', sentence(f'{path.name} is exported, with a doubt:', path, said)) if said else ('', '')
 
 
 def sentence(opening, path, problems):

@@ -129,8 +129,8 @@ def test_the_server_does_not_wait_for_the_export(ours, monkeypatch):
 
 
 @pytest.mark.parametrize('source, kind, message', [
-    ('#export\na = (', 'error', "01_a.ipynb is saved, but not exported. cell 1, line 2: '(' was never closed"),
-    ('#export\na = mdl', 'warning', '01_a.ipynb is exported, with a doubt. cell 1, line 2: `mdl` is set nowhere'), ('#export\na = 1', '', '')])
+    ('#export\na = (', 'error', "01_a.ipynb is saved, but not exported: cell 1, line 2: '(' was never closed"),
+    ('#export\na = mdl', 'warning', '01_a.ipynb is exported, with a doubt: cell 1, line 2: `mdl` is set nowhere'), ('#export\na = 1', '', '')])
 def test_each_save_emits_an_event_that_tells_the_reader_what_is_wrong(ours, source, kind, message):
     app, path = App(), str(ours('01_a.ipynb', source) or ours.root/'nbs'/'01_a.ipynb')
     app.hooks[0](model={'type': 'notebook'}, os_path=path)
@@ -250,7 +250,7 @@ def test_in_jupyterlab_saving_regenerates_the_module_and_the_menu_offers_it(lab)
         assert until(lambda: 'edited_in_a_browser = 1' in module.read_text()), (folder/'log').read_text()[-2000:]
         page.keyboard.type('\nedited_in_a_browser = (')
         page.keyboard.press('Control+s')
-        toast = page.locator('.Toastify__toast', has_text='02_fully_connected.ipynb is saved, but not exported. cell')
+        toast = page.locator('.Toastify__toast', has_text='02_fully_connected.ipynb is saved, but not exported: cell')
         toast.wait_for(timeout=60_000)
         assert "'(' was never closed" in toast.inner_text()
         assert 'edited_in_a_browser = (' in (folder/'nbs'/'02_fully_connected.ipynb').read_text() and 'edited_in_a_browser = (' not in module.read_text()
