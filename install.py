@@ -13,7 +13,7 @@ ADVICE = [
     (r'No space left', 'The disk is full: about 1.5 GB are needed, 5.2 GB where torch comes with CUDA.'),
     (r'Failed to establish|NewConnectionError|ConnectTimeout|Read timed out|Name or service not known|Name resolution|getaddrinfo|ProxyError|SSLError|Max retries',
      'The package index was not reached. With a network, run the same command again: it goes on where it stopped.'),
-    (r'for torch==', 'torch {torch} is there for Linux, for Windows on x86-64 and for macOS on Apple processors, with Python 3.11 to 3.14;\n'
+    (r'for torch==', 'torch {torch} is there for Linux, for Windows on x86-64 and for macOS 14 on Apple processors, with Python 3.11 to 3.14;\n'
                      'not for macOS on Intel, nor for Windows on ARM. This is {system}, Python {python}.'),
     (r'No matching distribution|Requires-Python|requires a different Python',
      'A version in constraints.txt is not to be had for Python {python}. Another Python: make run PYTHON=python3.12, or python3.12 install.py'),

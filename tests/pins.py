@@ -1,51 +1,68 @@
-"""Does every pin of constraints.txt exist for every supported Python and platform? Asks the package index, through pip.
+"""Is every pin of constraints.txt to be had for every supported Python and system? Reads the index's page of each package: about half a minute.
 
-    python tests/pins.py                 all of them: some minutes, little is downloaded
-    python tests/pins.py 3.11.0 linux    some of them
+    python tests/pins.py                       all of them
+    python tests/pins.py 3.14.0 windows        some of them
 
-Where several pins fail, all are told."""
-import re, subprocess, sys, tempfile
+A pin fits where the index has a wheel of it for that Python and system whose Requires-Python agrees. The index is pip's own."""
+import json, os, re, sys, urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from packaging import tags
+from packaging.specifiers import SpecifierSet
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 PINS = Path(__file__).parents[1]/'constraints.txt'
 PYTHONS = '3.11.0', '3.11.2', '3.12.0', '3.13.0', '3.14.0'
-GLIBC = [f'manylinux_2_{minor}_' for minor in range(28, 4, -1)] + ['manylinux2014_', 'manylinux2010_', 'manylinux1_']
-PLATFORMS = {'linux': [tag + 'x86_64' for tag in GLIBC], 'linux-arm': [tag + 'aarch64' for tag in GLIBC],
-             'macos-arm': ['macosx_14_0_arm64'], 'windows': ['win_amd64']}
-ELSEWHERE = {'appnope': ['macos-arm'], 'pywinpty': ['windows'], 'colorama': ['windows'], 'pexpect': ['linux', 'linux-arm', 'macos-arm'],
-             'ptyprocess': ['linux', 'linux-arm', 'macos-arm']}
+
+
+def glibc(machine): return [f'manylinux_2_{minor}_{machine}' for minor in range(28, 4, -1)] + [f'manylinux{old}_{machine}' for old in (2014, 2010, 1)]
+
+
+SYSTEMS = {'linux': glibc('x86_64'), 'linux-arm': glibc('aarch64'), 'macos-arm': [*tags.mac_platforms((14, 0), 'arm64')], 'windows': ['win_amd64']}
+ONLY = {'appnope': {'macos-arm'}, 'pywinpty': {'windows'}, 'pexpect': {*SYSTEMS} - {'windows'}, 'ptyprocess': {*SYSTEMS} - {'windows'}}
 
 
 def pins():
-    "The lines of constraints.txt that are pins, `name==version`."
-    return [line for line in PINS.read_text(encoding='utf-8').split('\n') if re.match(r'[\w.-]+==', line)]
+    "{name: version} of the lines of constraints.txt."
+    return dict(re.findall(r'^([\w.-]+)==(\S+)$', PINS.read_text(encoding='utf-8'), re.MULTILINE))
 
 
-def refused(wanted, python, platform):
-    "Those of the pins `wanted` that pip does not find for this Python and platform, with what it says."
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, '-m', 'pip', 'install', '--dry-run', '--ignore-installed', '--no-deps', '--only-binary=:all:', '--quiet',
-                   '--disable-pip-version-check', '--target', folder, '--python-version', python, *(f'--platform={tag}' for tag in PLATFORMS[platform])]
-        while wanted:
-            done = subprocess.run([*command, *wanted], capture_output=True, text=True)
-            if done.returncode == 0: break
-            culprit = re.search(r'No matching distribution found for ([\w.-]+==[^\s;]+)', done.stderr)
-            if culprit is None or culprit[1] not in wanted: raise SystemExit(done.stderr)
-            found[culprit[1]] = next((line.strip() for line in done.stderr.split('\n') if 'ignored the following' in line.lower()), 'no file of it fits')
-            wanted = [pin for pin in wanted if pin != culprit[1]]
-    return found
+def wheels(name, version):
+    "[(its tags, Requires-Python)] of the wheels of one version."
+    from pip._internal.models.index import PyPI                        # where pip itself looks, unless told otherwise
+    page = f'{os.environ.get("PIP_INDEX_URL") or PyPI.simple_url}/{canonicalize_name(name)}/'
+    request = urllib.request.Request(page, headers={'Accept': 'application/vnd.pypi.simple.v1+json'})
+    with urllib.request.urlopen(request, timeout=60) as answer: files = json.load(answer)['files']
+    return [*fitting(files, version)]
+
+
+def fitting(files, version):
+    "(tags, Requires-Python) of each file that is a wheel of the `version` and was not withdrawn."
+    for file in files:
+        try: _, built, _, fits = parse_wheel_filename(file['filename'])
+        except InvalidWheelFilename: continue
+        if str(built) == version and not file.get('yanked'): yield fits, file.get('requires-python') or ''
+
+
+def missing(wheels, python, system):
+    "Why none of the wheels can be installed there; empty where one can."
+    number = tuple(int(part) for part in python.split('.')[:2])
+    known = {*tags.cpython_tags(number, platforms=SYSTEMS[system]), *tags.compatible_tags(number, f'cp{number[0]}{number[1]}', SYSTEMS[system])}
+    here = [wants for fits, wants in wheels if not known.isdisjoint(fits)]
+    if not here: return 'no wheel for it'
+    return '' if any(python in SpecifierSet(wants) for wants in here) else f'wants Python {" or ".join(sorted({*here}))}'
 
 
 def main(chosen):
-    bad = 0
+    versions, bad = pins(), 0
+    with ThreadPoolExecutor(4) as pool: found = dict(zip(versions, pool.map(wheels, versions, versions.values())))
     for python in [p for p in PYTHONS if p in chosen] or PYTHONS:
-        for platform in [p for p in PLATFORMS if p in chosen] or PLATFORMS:
-            here = [pin for pin in pins() if platform in ELSEWHERE.get(pin.split('==')[0], PLATFORMS)]
-            problems = refused(here, python, platform)
+        for system in [s for s in SYSTEMS if s in chosen] or SYSTEMS:
+            wanted = [name for name in versions if system in ONLY.get(name, SYSTEMS)]
+            problems = {name: why for name in wanted if (why := missing(found[name], python, system))}
             bad += len(problems)
-            print(f'Python {python}, {platform}: {len(here) - len(problems)} of {len(here)} pins can be had', flush=True)
-            for pin, reason in problems.items(): print(f'    {pin}: {reason}', flush=True)
+            print(f'Python {python}, {system}: {len(wanted) - len(problems)} of {len(wanted)} pins can be had', flush=True)
+            for name, why in problems.items(): print(f'    {name}=={versions[name]}: {why}', flush=True)
     return int(bad > 0)
 
 

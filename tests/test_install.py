@@ -143,21 +143,22 @@ def test_make_milestone_says_how_well_digits_are_read(place):
     assert done.returncode != 0 and done.stdout.split('\n')[:6] == table.split('\n')[:6]
 
 
-def test_each_pin_is_one_exact_version_of_one_package_in_order():
+def test_each_line_is_a_pin_of_one_package_to_one_version():
     lines = [line for line in (ROOT/'constraints.txt').read_text(encoding='utf-8').splitlines() if not line.startswith('#')]
-    assert lines == pins.pins()
-    names = [re.sub('[-_.]+', '-', line.split('==')[0]).lower() for line in lines]
-    assert len(set(names)) == len(names) > 100
+    assert lines == [f'{name}=={version}' for name, version in pins.pins().items()]
+    assert len({re.sub('[-_.]+', '-', name).lower() for name in pins.pins()}) == len(lines) > 100
 
 
-def test_all_pins_that_fail_are_told_with_the_reason(monkeypatch):
-    def pip(command, **kw):
-        for pin, why in {'b==2': 'ERROR: Ignored the following versions that require a different python version: 2 Requires-Python >=3.12\n', 'd==1': ''}.items():
-            if pin in command: return subprocess.CompletedProcess(command, 1, '', f'{why}ERROR: No matching distribution found for {pin}\n')
-        return subprocess.CompletedProcess(command, 0, '', '')
-    monkeypatch.setattr(pins.subprocess, 'run', pip)
-    found = pins.refused(['a==1', 'b==2', 'c==1', 'd==1'], '3.11.0', 'linux')
-    assert found.keys() == {'b==2', 'd==1'} and '>=3.12' in found['b==2']
+@pytest.mark.parametrize('file, python, system, why', [
+    ('a-1.0-py3-none-any.whl', '3.11.0', 'windows', ''), ('a-1.0-py3-none-any.whl >=3.11.5', '3.11.2', 'linux', 'wants Python >=3.11.5'), ('a-1.0-py3-none-any.whl >=3.11.5', '3.12.0', 'linux', ''),
+    ('a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl', '3.11.0', 'linux', ''), ('a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl', '3.12.0', 'linux', 'no wheel for it'),
+    ('a-1.0-cp39-abi3-win_amd64.whl', '3.14.0', 'windows', ''), ('a-1.0-cp39-abi3-win_amd64.whl', '3.14.0', 'linux-arm', 'no wheel for it'),
+    ('a-1.0-cp314-cp314-macosx_11_0_arm64.whl', '3.14.0', 'macos-arm', ''), ('a-1.0-cp314-cp314-macosx_15_0_arm64.whl', '3.14.0', 'macos-arm', 'no wheel for it'),
+    ('a-2.0-py3-none-any.whl', '3.11.0', 'linux', 'no wheel for it'), ('a-1.0.tar.gz', '3.11.0', 'linux', 'no wheel for it'), ('a-1.0-py3-none-any.whl  withdrawn', '3.11.0', 'linux', 'no wheel for it')])
+def test_a_pin_fits_where_there_is_a_wheel_that_this_python_may_have(file, python, system, why):
+    name, wants, yanked = (file.split(' ') + ['', ''])[:3]
+    files = [{'filename': name, 'requires-python': wants or None, 'yanked': yanked or False}]
+    assert pins.missing([*pins.fitting(files, '1.0')], python, system) == why
 
 
 def test_the_workflow_tests_the_oldest_and_the_newest_python_on_each_system():
