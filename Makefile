@@ -1,8 +1,8 @@
 # Each command first makes .venv and installs into it, if that has not been done: no other command is needed.
 WINDOWS := $(filter Windows_NT,$(OS))
-PYTHON ?= $(if $(WINDOWS),python,python3)
+PY := .venv/$(if $(WINDOWS),Scripts/python.exe,bin/python)
+PYTHON ?= $(if $(realpath $(PY)),$(PY),$(if $(WINDOWS),python,python3))
 TESTS ?= tests
-PY := .venv/$(if $(WINDOWS),Scripts,bin)/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
@@ -19,17 +19,19 @@ help:
 	@echo 'make lab        open the lessons in JupyterLab'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
-	@echo 'make bench      measure the published figures again'
+	@echo 'make bench      measure the published figures again (on a busy machine nothing is written, or with ANYWAY=1 all the same)'
 
 run: .venv/installed
 	@$(PY) notebook2script.py
+	@echo 'Each page is in book/ as soon as its line is here; the first is book/00_exports.html'
 	@$(PY) run_notebooks.py
 
 book: .venv/installed
 	@$(PY) run_notebooks.py --pages
 
 milestone: .venv/installed
-	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb
+	@$(PY) run_notebooks.py nbs/06a_milestone.ipynb; status=$$?; \
+	sed -n 's/.*<pre>//; / at least /,/^right, moved/p' book/06a_milestone.html; exit $$status
 
 # All of them: in as many processes as there are cores, and then, alone, what measures times
 test: .venv/installed
@@ -45,7 +47,7 @@ busy: .venv/installed
 	@$(PY) tests/busy.py $(BUSY)
 
 lab: .venv/installed
-	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True
+	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True --LabApp.extra_labextensions_path='$(CURDIR)/labextensions'
 
 mutants: .venv/installed
 	@$(PY) tests/mutants $(MUTANTS)
@@ -55,16 +57,12 @@ mutants-all: .venv/installed
 	@$(PY) tests/mutants/systematic.py $(MUTANTS)
 
 bench: .venv/bench
-	@for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || exit 1; done
+	@status=0; for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || status=1; done; exit $$status
 
-# torch comes first, by its exact version: pip then takes a build for the CPU, where the index offers one
-.venv/installed: setup.py constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	@echo 'Installing into .venv, once: some minutes'
-	@test -e .venv/pyvenv.cfg || $(PYTHON) -m venv .venv
-	@$(PIP) $$(grep '^torch==' constraints.txt)
-	@$(PIP) -e '.[lab,test]'
-	@touch $@
+.PHONY: always
+# Also when a Python is named, or .venv has none that runs: install.py then looks whether .venv is that Python's
+.venv/installed: setup.py constraints.txt $(if $(and $(realpath $(PY)),$(filter file,$(origin PYTHON))),,always)
+	@$(PYTHON) install.py
 
 # fastai without what it asks for: torchvision, whose usual build is for CUDA and breaks beside a torch for the CPU
 .venv/bench: .venv/installed

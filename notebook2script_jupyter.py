@@ -1,7 +1,9 @@
 """Glue between notebook2script.py and Jupyter; the converter itself knows nothing of it.
 
 - A server extension: saving a notebook of the project in JupyterLab regenerates its module. `make lab` switches it on:
-  `jupyter lab --ServerApp.jpserver_extensions=notebook2script_jupyter=True`.
+  `jupyter lab --ServerApp.jpserver_extensions=notebook2script_jupyter=True`. What was refused or is doubtful stands in the
+  server's log, and JupyterLab shows it as a notification: labextensions/ listens to the event that is emitted here. (An error
+  raised in the hook would be shown too, but as a save that failed.)
 - An exporter: `jupyter nbconvert --to exp nbs/02_title.ipynb`, and JupyterLab's *Save and Export Notebook As*.
 - For a notebook: after `%load_ext notebook2script_jupyter` a traceback names the cell behind each line of a module.
 """
@@ -28,15 +30,33 @@ def passed_over(path):
 
 
 def export_saved(path, log):
-    "Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save."
+    """Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save.
+    What its reader is to be shown: ('error' or 'warning' or '', a sentence or ''); None where nothing was exported."""
     path = Path(path).absolute()
     try:
-        if (reason := passed_over(path)) is None: return
+        if (reason := passed_over(path)) is None: return None
         if reason: return log.info('%s was saved, but not exported: %s', path.name, reason)
         result = n2s.export(path, patience=1)
-    except Exception as e: return log.error('%s was saved, but not exported:\n%s', path.name, e)
-    for problem in (*result.problems, *result.notes): log.warning('%s', problem)
+    except Exception as e:
+        log.error('%s was saved, but not exported:\n%s', path.name, e)
+        return 'error', sentence(f'{path.name} is saved, but not exported:', path, e.args or [type(e).__name__])
+    said = [*result.problems, *result.notes]
+    for problem in said: log.warning('%s', problem)
     for module in result.written: log.info('%s -> %s', path.name, module.name)
+    return ('warning', sentence(f'{path.name} is exported, with a doubt:', path, said)) if said else ('', '')
+
+
+def sentence(opening, path, problems):
+    "The `opening` and the first problem, of one line and without the notebook's name: JupyterLab shows 140 characters."
+    first = str(problems[0]).split('\n')[0]
+    place, found, rest = first.partition(path.name)
+    more = f' ({len(problems) - 1} more in the log of the server)' if len(problems) > 1 else ''
+    return f'{opening} {rest.lstrip(" ,:") if found and " " not in place else first}{more}'
+
+
+SAVED = {'$id': 'urn:notebook2script:saved', 'version': '1', 'title': 'A notebook was saved and its module written, or not', 'type': 'object',
+         'personal-data': False, 'required': ['path', 'kind', 'message'],
+         'properties': {'path': {'type': 'string'}, 'kind': {'enum': ['', 'warning', 'error']}, 'message': {'type': 'string'}}}
 
 
 def _jupyter_server_extension_points(): return [{'module': 'notebook2script_jupyter'}]
@@ -45,8 +65,15 @@ def _jupyter_server_extension_points(): return [{'module': 'notebook2script_jupy
 def _load_jupyter_server_extension(app):
     "Adds the hook after each save, behind any that is there already. It works in a thread: the server does not wait for it."
     worker = ThreadPoolExecutor(1, 'notebook2script')
+    app.event_logger.register_event_schema(SAVED)
+
+    def work(path):
+        if (said := export_saved(path, app.log)) is None: return
+        data = {'path': str(path), 'kind': said[0], 'message': said[1]}
+        app.io_loop.add_callback(lambda: app.event_logger.emit(schema_id=SAVED['$id'], data=data))
+
     def exported(model=None, os_path=None, contents_manager=None, **_):
-        if model is None or model.get('type') == 'notebook': worker.submit(export_saved, os_path, app.log)
+        if model is None or model.get('type') == 'notebook': worker.submit(work, os_path)
     app.contents_manager.register_post_save_hook(exported)
     app.log.info('notebook2script: saving a notebook of a project regenerates its module')
 

@@ -136,9 +136,9 @@ def section(what, make_model, data, bs, threads, epochs):
     for makers, rounds in (OURS, 21), (OTHERS, 3):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             seconds = in_turn({name: maker(make_model(), data, bs, epochs) for name, maker in makers.items()}, rounds)
-        tables.append(f'{rounds} rounds:\n\n{ratio_table(seconds, "bare loop")}')
+        tables.append(ratio_table(seconds, 'bare loop'))
     per_fit = f'{epochs} epochs' if epochs > 1 else 'one epoch'
-    return f'{what}, {len(data[0]):,} digits, batches of {bs}, {threads} thread{"s" * (threads > 1)}; fits of {per_fit}, ' + '\n\n'.join(tables)
+    return f'{what}, {len(data[0]):,} digits, batches of {bs}, {threads} thread{"s" * (threads > 1)}; fits of {per_fit}:\n\n' + '\n\n'.join(tables)
 
 
 def main():

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
-from common import in_turn, ratio, report, table
+from common import in_turn, ratio_table, report, table
 from exp.nb_02 import get_data, normalize
 from exp.nb_04 import SGD, BatchLoader, Dataset, fit, get_dls, get_test_data, validate
 
@@ -62,10 +62,8 @@ def epochs(data, bs):
 
 
 def beside_both(seconds, reference):
-    "A row per candidate: median milliseconds, and times the `reference` and the same by index_select."
-    references = [reference, f'{reference} by index_select']
-    rows = [(name, f'{statistics.median(t)*1e3:.3g}', *(ratio(seconds, name, each) for each in references)) for name, t in seconds.items()]
-    return table(['', 'median ms', *(f'times {each}' for each in references)], rows)
+    "Each candidate beside the `reference`, and beside the same by index_select."
+    return ratio_table(seconds, reference, f'{reference} by index_select')
 
 
 def accuracies(data, mean, std, seeds=3):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
-from common import report, table
+from common import report, table, times
 from exp.nb_02 import get_data, normalize
 from exp.nb_04 import BatchLoader, DataLoaders, Dataset, accuracy, get_test_data
 from exp.nb_05 import Callback, Learner, MetricsCallback
@@ -147,14 +147,13 @@ def section(recipe, data):
     runs = {name: [] for name in candidates}
     for seed in SEEDS:
         for name in list(candidates)[::1 if seed % 2 else -1]: runs[name].append(quiet(candidates[name][1], seed))
-    rows = []
+    seconds, rows = {name: [pair[0] for pair in pairs] for name, pairs in runs.items()}, []
     for name, pairs in runs.items():
-        seconds, reached = zip(*pairs)
-        times = statistics.median(a[0] / b[0] for a, b in zip(pairs, runs['plain PyTorch']))
+        reached = [pair[1] for pair in pairs]
         spread = f'{statistics.mean(reached):.4f} ± {statistics.stdev(reached):.4f}'
-        rows.append((name, f'{candidates[name][0]:g}', statistics.median(seconds), times, spread,
+        rows.append((name, f'{candidates[name][0]:g}', times(seconds, name, 'plain PyTorch'), spread,
                      f'{sum(a >= recipe.target for a in reached)} of {len(SEEDS)}'))
-    header = ['', 'epochs', 'median seconds', 'times plain', f'accuracy, {len(SEEDS)} seeds', f'runs at {recipe.target:.0%} or over']
+    header = [f'{len(SEEDS)} rounds', 'epochs', 'times plain PyTorch', f'accuracy, {len(SEEDS)} seeds', f'runs at {recipe.target:.0%} or over']
     return '\n\n'.join([f'{recipe.target:.0%}:', table(header, rows), *missed])
 
 

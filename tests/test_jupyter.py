@@ -1,5 +1,5 @@
 "Jupyter's side: the save hook, nbconvert's exporter, and both in a real JupyterLab, driven in a real browser."
-import logging, os, shutil, socket, subprocess, sys, threading, time, urllib.request
+import io, json, logging, os, shutil, socket, subprocess, sys, threading, time, urllib.request
 from pathlib import Path
 import pytest
 import notebook2script
@@ -99,11 +99,17 @@ def test_the_hook_waits_a_second_for_another_run_and_then_says_so(ours, caplog):
 
 
 class App:
-    "A server, as far as the extension sees it."
+    "A server, as far as the extension sees it; `events` are those that were emitted."
     def __init__(self):
-        self.log, self.hooks, self.contents_manager = logging.getLogger(), [], self
-        self.register_post_save_hook = self.hooks.append
+        from jupyter_events import EventLogger
+        self.log, self.hooks, self.contents_manager, self.io_loop = logging.getLogger(), [], self, self
+        self.register_post_save_hook, self.add_callback = self.hooks.append, lambda work: work()
+        self.sink = io.StringIO()
+        self.event_logger = EventLogger(handlers=[logging.StreamHandler(self.sink)])
         __import__(_jupyter_server_extension_points()[0]['module'])._load_jupyter_server_extension(self)
+
+    @property
+    def events(self): return [json.loads(line) for line in self.sink.getvalue().splitlines()]
 
 
 def test_the_extension_registers_a_hook_that_looks_at_notebooks_only(ours):
@@ -120,6 +126,29 @@ def test_the_server_does_not_wait_for_the_export(ours, monkeypatch):
     hook(model={'type': 'notebook'}, os_path='x')                      # would wait for ever in the server's own thread
     gate.set()
     assert done.wait(30)
+
+
+@pytest.mark.parametrize('source, kind, message', [
+    ('#export\na = (', 'error', "01_a.ipynb is saved, but not exported: cell 1, line 2: '(' was never closed"),
+    ('#export\na = mdl', 'warning', '01_a.ipynb is exported, with a doubt: cell 1, line 2: `mdl` is set nowhere'), ('#export\na = 1', '', '')])
+def test_each_save_emits_an_event_that_tells_the_reader_what_is_wrong(ours, source, kind, message):
+    app, path = App(), str(ours('01_a.ipynb', source) or ours.root/'nbs'/'01_a.ipynb')
+    app.hooks[0](model={'type': 'notebook'}, os_path=path)
+    event, = until(lambda: app.events)
+    assert (event['path'], event['kind'], event['__schema__']) == (path, kind, 'urn:notebook2script:saved') and event['message'].startswith(message) and len(event['message']) < 140
+
+
+def test_where_nothing_is_exported_the_reader_is_told_nothing(shop):
+    shop('01_a.ipynb', '#export\na = 1'), shop('notes.ipynb', '#export\na = 1')
+    assert export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger()) is None
+    (shop.root/'pyproject.toml').write_text('[tool.notebook2script]\n')
+    assert export_saved(shop.root/'nbs'/'notes.ipynb', logging.getLogger()) is None and export_saved(shop.root/'nbs'/'01_a.ipynb', logging.getLogger()) == ('', '')
+
+
+def test_of_several_problems_the_first_is_shown_and_the_others_counted():
+    told = glue.sentence('It is saved.', Path('/x/nbs/01_a.ipynb'), ['nbs/01_a.ipynb: cell 1, line 2: wrong\n    a = (', 'more', 'more'])
+    assert told == 'It is saved. cell 1, line 2: wrong (2 more in the log of the server)'
+    assert glue.sentence('It is saved.', Path('/x/nbs/01_a.ipynb'), [KeyError('a mistake in 01_a.ipynb: x')]) == "It is saved. 'a mistake in 01_a.ipynb: x'"
 
 
 def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
@@ -179,7 +208,7 @@ def lab(tmp_path):
         port = s.getsockname()[1]
     env = {**os.environ, 'JUPYTER_CONFIG_DIR': str(tmp_path/'config'), 'JUPYTERLAB_SETTINGS_DIR': str(tmp_path/'settings'), 'JUPYTER_PLATFORM_DIRS': '0'}
     options = ['--no-browser', '--allow-root', f'--port={port}', '--IdentityProvider.token=', f'--ServerApp.root_dir={tmp_path}',
-               '--ServerApp.jpserver_extensions=notebook2script_jupyter=True']
+               '--ServerApp.jpserver_extensions=notebook2script_jupyter=True', f'--LabApp.extra_labextensions_path={ROOT/"labextensions"}']
     log = open(tmp_path/'log', 'w')
     server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *options], env=env, stdout=log, stderr=log, cwd=tmp_path)
     address = f'http://127.0.0.1:{port}'
@@ -219,6 +248,16 @@ def test_in_jupyterlab_saving_regenerates_the_module_and_the_menu_offers_it(lab)
         page.keyboard.type('\nedited_in_a_browser = 1')
         page.keyboard.press('Control+s')
         assert until(lambda: 'edited_in_a_browser = 1' in module.read_text()), (folder/'log').read_text()[-2000:]
+        page.keyboard.type('\nedited_in_a_browser = (')
+        page.keyboard.press('Control+s')
+        toast = page.locator('.Toastify__toast', has_text='02_fully_connected.ipynb is saved, but not exported: cell')
+        toast.wait_for(timeout=60_000)
+        assert "'(' was never closed" in toast.inner_text()
+        assert 'edited_in_a_browser = (' in (folder/'nbs'/'02_fully_connected.ipynb').read_text() and 'edited_in_a_browser = (' not in module.read_text()
+        page.keyboard.type('1)')
+        page.keyboard.press('Control+s')
+        toast.wait_for(state='detached', timeout=60_000)               # the next save was exported: it goes
+        assert until(lambda: 'edited_in_a_browser = (1)' in module.read_text())
         page.locator('.lm-MenuBar-itemLabel', has_text='File').click()
         page.locator('.lm-Menu-itemLabel', has_text='Save and Export Notebook As').hover()
         page.get_by_role('menuitem', name='Exp', exact=True).click(timeout=120_000)

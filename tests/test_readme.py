@@ -1,9 +1,10 @@
-"What the README says is so: its example gives what it shows, its commands and its links exist."
-import re, subprocess, sys
+"What the README and CONTRIBUTING.md say is so: examples give what they show, commands and links exist, and what can be counted is counted."
+import json, math, re, subprocess, sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT/'README.md').read_text(encoding='utf-8')
+CONTRIBUTING = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8')
 EXAMPLES = re.findall(r'^```python\n(.*?)^```\n\s*^```text\n(.*?)^```$', README, re.MULTILINE | re.DOTALL)
 
 
@@ -19,12 +20,75 @@ def test_every_python_example_shows_what_it_gives():
 
 
 def test_every_make_command_exists():
-    code = ' '.join(re.findall(r'```.*?```|`[^`\n]+`', README, re.DOTALL))
+    code = ' '.join(re.findall(r'```.*?```|`[^`\n]+`', README + CONTRIBUTING, re.DOTALL))
     named = set(re.findall(r'\bmake ([a-z]+)', code))
     targets = set(re.findall(r'^([a-z]+):', (ROOT/'Makefile').read_text(encoding='utf-8'), re.MULTILINE))
     assert {'run', 'test'} <= named <= targets
 
 
 def test_every_link_into_the_project_leads_somewhere():
-    links = [link for link in re.findall(r'\]\(([^)\s#]+)', README) if '://' not in link]
+    links = [link for link in re.findall(r'\]\(([^)\s#]+)', README + CONTRIBUTING) if '://' not in link]
     assert links and [link for link in links if not (ROOT/link).exists()] == []
+
+
+def lesson(path):
+    "(words of prose, code cells, exercises, numbers of the lessons it imports) of a notebook."
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    prose = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
+    code = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'code']
+    exercises = re.findall(r'(?m)^\*\*(\d+)\.', '\n'.join(prose).split('## Exercises')[-1])
+    return sum(len(text.split()) for text in prose), len(code), len(set(exercises)), set(re.findall(r'exp\.nb_(\d+[a-z]?)', '\n'.join(code)))
+
+
+LESSONS = {path.stem: lesson(path) for path in sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))}
+ROWS = {stem: (after, hours) for stem, after, hours in re.findall(r'^\| \[[^\]]+\]\(nbs/(\w+)\.ipynb\) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$', README, re.MULTILINE)}
+
+
+def as_hours(halves): return f'{halves // 2}{"½" if halves % 2 else ""}'
+
+
+def test_the_table_has_every_lesson_and_the_hours_are_the_estimate_that_it_names():
+    halves = {stem: math.ceil((words / 150 + code + 15*exercises) / 30) for stem, (words, code, exercises, _) in LESSONS.items()}
+    assert {stem: hours for stem, (_, hours) in ROWS.items()} == {stem: as_hours(n) for stem, n in halves.items()}
+    assert f'exercise; {as_hours(sum(halves.values()))} in all' in README
+
+
+def test_a_lesson_imports_only_what_comes_before_it_in_the_table():
+    needs = {}
+    for stem, (after, _) in ROWS.items():
+        number, direct = stem.split('_')[0], set(re.findall(r'\b\d\d[a-z]?\b', after))
+        needs[number] = direct.union({'00'}, *(needs[n] for n in direct))
+        assert LESSONS[stem][3] <= needs[number], f'{stem} imports {LESSONS[stem][3] - needs[number]}'
+
+
+def test_the_exercises_are_counted():
+    counts = [exercises for _, _, exercises, _ in LESSONS.values()]
+    words = 'zero one two three four five six seven eight nine'.split()
+    assert f'{sum(counts)} exercises, {words[min(counts)]} to {words[max(counts)]} in each lesson' in README
+
+
+def test_the_figure_on_the_first_screen_is_the_one_saved_in_the_milestone():
+    cells = json.loads((ROOT/'nbs'/'06a_milestone.ipynb').read_text(encoding='utf-8'))['cells']
+    table = next(text for cell in cells for output in cell.get('outputs', []) if 'at least' in (text := ''.join(output.get('text', ''))))
+    right = float(re.search(r'^right +\S+ +(\S+)', table, re.MULTILINE)[1])
+    assert f'**{right:.1%}**'.replace('%', ' %') in README and 'epochs=4' in ''.join(''.join(cell['source']) for cell in cells)
+
+
+def test_the_picture_is_small_said_in_words_and_can_be_drawn_from_the_saved_outputs(tmp_path):
+    (words, link), = re.findall(r'!\[(.*?)\]\((.*?)\)', README)
+    assert len(words) > 100 and (ROOT/link).stat().st_size < 150_000
+    sys.path.insert(0, str(ROOT/'pictures'))
+    import strip
+    strip.main(tmp_path/'again.png')
+    from PIL import Image
+    assert Image.open(tmp_path/'again.png').size == Image.open(ROOT/link).size
+
+
+def test_versions_and_hooks_are_those_of_the_files():
+    setup = (ROOT/'setup.py').read_text(encoding='utf-8')
+    minors = [int(m) for m in re.findall(r"Python :: 3\.(\d+)'", setup)]
+    assert README.count(f'Python 3.{min(minors)} to 3.{max(minors)}') == 2 and f"torch from {re.search('torch>=([0-9.]+)', setup)[1]} on" in README
+    pin = re.search('^torch==(.*)$', (ROOT/'constraints.txt').read_text(encoding='utf-8'), re.MULTILINE)[1]
+    assert set(re.findall(r'torch==([\d.]+\d)', README)) == {pin} and f'no torch {pin.rsplit(".", 1)[0]} at all.' in README
+    named = set(re.findall(r'\bnotebook2script(?:-\w+)?(?=[},])', re.search(r'hooks: .*', README)[0]))
+    assert named and named <= set(re.findall(r'- id: (\S+)', (ROOT/'.pre-commit-hooks.yaml').read_text(encoding='utf-8')))
