@@ -11,7 +11,7 @@ from exp.nb_04a import Callback
 
 # ---
 # check_settings
-# %% nbs/09_optimisers.ipynb 42569ea5
+# %% nbs/09_optimisers.ipynb 42d2ea4d
 def check_settings(name, settings):
     "Raises ValueError, in the `name` of an optimiser, unless each setting is a number from 0 on, and `betas` two of them below 1."
     def fits(k, v):
@@ -21,7 +21,11 @@ def check_settings(name, settings):
     if wrong: raise ValueError(f'{name}: {wrong}, wanted numbers from 0 on, and two betas below 1')
 
 class Design(Optimizer):
-    "An `Optimizer` that checks its settings; ValueError for those that make no sense."
+    "An `Optimizer` of real numbers that checks its settings: TypeError for complex parameters, ValueError for what makes no sense."
+    def __init__(self, params, **settings):
+        super().__init__(params, **settings)
+        if any(p.is_complex() for p in self.memory): raise TypeError(f'{type(self).__name__}: a complex parameter, wanted real ones')
+
     def check(self, **settings): check_settings(type(self).__name__, settings)
 
 # ---
@@ -163,7 +167,7 @@ def newton_schulz(x, coefficients=(3.4445, -4.775, 2.0315), steps=5, eps=1e-7):
 
 # ---
 # Muon
-# %% nbs/09_optimisers.ipynb e68e2ac1
+# %% nbs/09_optimisers.ipynb bcfee55b
 class Muon(Design):
     """The orthogonalised average of slopes, for matrices only, with decoupled decay (Jordan and others, 2024); with `half` in
     bfloat16, as torch does it. ValueError for other parameters."""
@@ -177,7 +181,7 @@ class Muon(Design):
     def check(self, ns_coefficients, ns_steps, adjust_lr_fn, **numbers):
         super().check(**numbers)
         if len(ns_coefficients) != 3: raise ValueError(f'Muon: ns_coefficients={ns_coefficients}, wanted three')
-        if ns_steps not in range(100): raise ValueError(f'Muon: ns_steps={ns_steps}, wanted an int from 0 to 99')
+        if type(ns_steps) is not int or not 0 <= ns_steps < 100: raise ValueError(f'Muon: ns_steps={ns_steps}, wanted an int from 0 to 99')
         if adjust_lr_fn not in (None, 'original', 'match_rms_adamw'):
             raise ValueError(f"Muon: adjust_lr_fn={adjust_lr_fn!r}, wanted None, 'original' or 'match_rms_adamw'")
 
@@ -221,7 +225,7 @@ class Together:
 
 # ---
 # EMA
-# %% nbs/09_optimisers.ipynb 2811d129
+# %% nbs/09_optimisers.ipynb 50e891eb
 class EMA(Callback):
     """Keeps an exponential moving average of the parameters, without the bias of its start; a fit begins a new one. Validation,
     predictions and all else that only asks see the `average`, {name: tensor}; `learn.model` has its own weights outside of that.
@@ -241,14 +245,13 @@ class EMA(Callback):
         share = (1 - self.decay) / (1 - self.decay**self.steps)
         for name, p in learn.model.named_parameters(): self.average[name].lerp_(self.wide(p), share)
 
-    @torch.no_grad()
     def put(self, learn, values):
-        for name, p in learn.model.named_parameters(): p.copy_(values[name])
+        for name, p in learn.model.named_parameters(): p.data = values[name].to(p)       # unseen by a graph that waits for its backward
 
     def before_validate(self, learn):
         self.depth += 1
         if self.depth > 1 or not self.steps: return
-        self.kept = {name: p.detach().clone() for name, p in learn.model.named_parameters()}
+        self.kept = {name: p.data for name, p in learn.model.named_parameters()}
         self.put(learn, self.average)
 
     def after_validate(self, learn):
