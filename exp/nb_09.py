@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/09_optimisers.ipynb 512d2d2e
-import copy, math
+# %% nbs/09_optimisers.ipynb 634a9fc6
+import math
 import torch
 from exp.nb_04 import Optimizer
 from exp.nb_04a import Callback
@@ -195,7 +195,7 @@ class Muon(Design):
 
 # ---
 # Together
-# %% nbs/09_optimisers.ipynb 06bcca55
+# %% nbs/09_optimisers.ipynb db1557c1
 class Together:
     "Optimisers for different parameters as one: all their groups, a step of each, all their states. ValueError for a shared parameter."
     def __init__(self, *opts):
@@ -214,12 +214,12 @@ class Together:
     def state_dict(self): return {'opts': [opt.state_dict() for opt in self.opts]}
 
     def load_state_dict(self, state):
-        "Takes over the states, copied. When one does not fit, its ValueError is raised and all are as before."
+        "Takes over the states, copied. When one does not fit, its error is raised and all are as before."
         if len(state.get('opts', ())) != len(self.opts): raise ValueError(f'Together: wanted the states of {len(self.opts)} optimisers')
-        before = copy.deepcopy(self.state_dict())
+        before = self.state_dict()
         try:
             for opt, part in zip(self.opts, state['opts']): opt.load_state_dict(part)
-        except ValueError:
+        except Exception:
             for opt, part in zip(self.opts, before['opts']): opt.load_state_dict(part)
             raise
 
