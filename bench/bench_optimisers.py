@@ -15,7 +15,7 @@ from exp.nb_05 import Learner
 from exp.nb_06 import OneCycle
 from exp.nb_09 import LAMB, Adagrad, Adam, AdamW, Lion, Muon, RMSProp, Together
 
-EPOCHS, SEEDS = 2, (1, 2, 3)
+EPOCHS, SEEDS = 1, (1, 2, 3)
 PAIRS = [(SGD, torch.optim.SGD, {'momentum': .9}), (Adagrad, torch.optim.Adagrad, {}), (RMSProp, torch.optim.RMSprop, {}),
          (Adam, torch.optim.Adam, {}), (AdamW, torch.optim.AdamW, {}), (Muon, torch.optim.Muon, {})]
 
