@@ -107,7 +107,7 @@ def main():
     torch.set_num_threads(1)
     parts = [f'A step for the {sum(1 for _ in net().parameters())} parameters of {what}, {sum(p.numel() for p in net().parameters()):,} numbers:\n\n{step_table(net)}'
              for net, what in ((mlp, '784-256-256-10'), (cnn, 'eighteen convolutions with batch norm'))]
-    parts.append(f'784-64-64-10, all 50,000 digits, {EPOCHS} epochs in one cycle, batches of 64:\n\n{race()}')
+    parts.append(f'784-64-64-10, all 50,000 digits, epochs: {EPOCHS}, the rate in one cycle, batches of 64:\n\n{race()}')
     report('bench_optimisers', 'Lesson 09: a step, and a race (one thread)', '\n\n'.join(parts))
 
 

@@ -34,7 +34,7 @@ ANSWERS = {
         [(adamax(COUNT, M, U), 'the weights have not moved'), (adamax('p.sub_(lr * g)'), 'a plain step'), (adamax(COUNT, M, U, 'p.sub_(lr * m / u)'), 'the correction of the mean is missing'), (adamax(COUNT, M, U.replace('.9 * slot', 'slot'), MOVE), 'must fade'),
          (adamax(COUNT, M, 'u = g.abs() + 1e-8', MOVE), 'where is the largest of the past'), (adamax(COUNT, M, U.replace('g.abs()', 'g'), MOVE), 'without its sign'), (adamax(COUNT, M, U, 'p.sub_(lr / (1 - .9**t) * m / u.sqrt())'), 'no root here'), (adamax(COUNT, M, U, MOVE.replace('sub_', 'add_')), 'uphill'),
          (adamax(COUNT, U, 'm = g', MOVE), 'the slope, where its mean should be'), (adamax(COUNT, M.replace('lerp_(g, .1)', 'mul_(.9).add_(g)'), U, MOVE), 'a sum, where the mean'), (adamax(COUNT, M, "u = memory['u'] = .9 * slot(memory, 'u', p) + .1 * g.abs() + 1e-8", MOVE), 'not the largest'),
-         (adamax(COUNT, M, U, MOVE.replace('/ u', '/ U')), "name 'U' is not defined")]),
+         (adamax(COUNT, M, U, MOVE.replace('/ u', '/ uu')), "name 'uu' is not defined")]),
     6: ([falling('lr * .9**(count(memory) - 1)') + 'lion_needs = arrival(walk(Falling, tuned(Falling)))', falling('lr * .9**(count(memory) - 1)') + 'lion_needs = min(arrival(walk(Falling, lr)) for lr in RATES)',
          falling('lr * .9**(count(memory) - 1)') + 'lion_needs = tensor(min(arrival(walk(Falling, lr)) for lr in RATES))'],
         [('lion_needs = arrival(walk(Lion, tuned(Lion)))', 'that is the constant rate'), (falling('lr * .9**(count(memory) - 1)') + 'lion_needs = tuned(Falling)', 'that is the rate, wanted'), ('lion_needs = 101', 'it has not arrived'), ('lion_needs = "ten"', 'its type is str'), ('lion_needs = None', 'nothing came of it'),
