@@ -12,14 +12,13 @@ import torch
 
 # ---
 # Value
-# %% nbs/03_autograd.ipynb 595e4636
+# %% nbs/03_autograd.ipynb 14c8ceec
 class Value:
     "A tensor `data`, `op` and `links`, of which it was made, and in `grad` its gradient if it has `requires_grad` set."
     def __init__(self, data, requires_grad=False):
         self.data, self.marked = data, requires_grad
         self.grad, self.op, self.links = None, 'leaf', []
-    @property
-    def requires_grad(self): return self.marked or self.links != []
+    requires_grad = property(lambda self: self.marked or self.links != [])
     shape = property(lambda self: self.data.shape)
     def __repr__(self): return f'{type(self).__name__}({self.data!r}, {self.op})'
     def item(self): return self.data.item()
@@ -27,12 +26,13 @@ class Value:
 
 # ---
 # Node
-# %% nbs/03_autograd.ipynb 22115e50
+# %% nbs/03_autograd.ipynb ae5b0c7b
 class Node(Value):
     "A Value of real floating numbers (whole ones become float32). An error is raised where a slope would be lost."
     __array_ufunc__ = None                                   # numpy leaves arithmetic with a Node to the Node
     def __init__(self, data, requires_grad=False):
-        if isinstance(data, Node) or (data := torch.as_tensor(data)).requires_grad or data.is_complex():
+        data = data if isinstance(data, Node) else torch.as_tensor(data)
+        if isinstance(data, Node) or data.requires_grad or data.is_complex():
             raise TypeError('wanted real numbers of which no graph knows: detach() gives them')
         super().__init__(data if data.is_floating_point() else data.float(), requires_grad)
     @Value.requires_grad.setter
@@ -71,7 +71,7 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb 9f49cd03
+# %% nbs/03_autograd.ipynb 62d7b9df
 recording = ContextVar('recording', default=True)            # like a global name, but each thread has its own
 @contextmanager
 def no_grad():
@@ -83,15 +83,16 @@ def no_grad():
 def record(op, data, *links):
     """The Node of a result of the operation `op`, of the class of its first parent. Each of `links` is a parent, its rule,
     and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
+    if not all(isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[0], Node) and callable(entry[1])
+               and all(map(torch.is_tensor, entry[2:])) for entry in links):
+        raise TypeError('a link is a tuple: a Node, its rule, and the tensors that the rule needs')
     result = (type(links[0][0]) if links else Node)(data)
     result.op, result.links = op, [link(*entry) for entry in links if entry[0].requires_grad and recording.get()]
     return result
 
 def link(parent, rule, *kept):
     "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
-    if not callable(rule) or not all(map(torch.is_tensor, kept)):
-        raise TypeError('a link is a tuple: a Node, its rule, and the tensors that the rule needs')
-    def writes(): return [0 if x.is_inference() else x._version for x in kept]
+    def writes(): return [x._version for x in kept]
     shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
         if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
@@ -100,7 +101,7 @@ def link(parent, rule, *kept):
 
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb bb47ce33
+# %% nbs/03_autograd.ipynb 5ee2de15
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -118,7 +119,7 @@ class Arithmetic(Node):
         return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
         if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
-        def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)
+        def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)     # 0 · 0⁻¹ is NaN
         return record('pow', self.data**n, (self, to_self, self.data))
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))
     def __rsub__(self, b): return as_node(b, self) - self
@@ -186,7 +187,7 @@ class Matrices(Node):
 
 # ---
 # topological
-# %% nbs/03_autograd.ipynb db9d9071
+# %% nbs/03_autograd.ipynb c2287150
 def topological(root):
     "All nodes from which `root` was made, each after all of its users; without recursion."
     order, seen, stack = [], set(), [(root, False)]
@@ -196,7 +197,7 @@ def topological(root):
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack += [(parent, False) for parent, _ in node.links or ()]
+            stack += [(parent, False) for parent, _ in node.links or ()]     # of cut links: none
     return order[::-1]
 
 # ---
@@ -261,12 +262,11 @@ def draw_graph(root, ax=None, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb d363573c
+# %% nbs/03_autograd.ipynb 85062f8e
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
-    inputs = [torch.as_tensor(x, dtype=torch.float64) for x in inputs]
-    leaves = [Var(x.clone(memory_format=torch.contiguous_format), True) for x in inputs]
+    leaves = [Var(torch.as_tensor(x, dtype=float).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
         for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)
@@ -282,7 +282,7 @@ def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
             above, below = value(number, x + eps), value(number, x - eps)
             number.fill_(x)
             want = (above - below).sum().item() / (2*eps)
-            limit = 2**-48 * above.norm().item() / eps + 100*eps**2        # rounding, and the bend of the curve
+            limit = 2**-48 * above.norm().item() / eps + 100*eps**2        # 32 roundings, and the bend
             error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g} (slopes of the weighted sum)'
             assert abs(g - want) < tol * abs(want) + limit, error
 

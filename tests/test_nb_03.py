@@ -453,10 +453,12 @@ def test_on_large_batches_the_tape_costs_little():
 
 # ---- what is refused
 
-@pytest.mark.parametrize('link', [lambda v: (v, lambda g, x: g, v), lambda v: (v, lambda g, x, n: g, v.data, 2), lambda v: (v, v.data, v.data), lambda v: (v, tensor(1.)), lambda v: v])
+@pytest.mark.parametrize('link', [lambda v: (v, lambda g, x: g, v), lambda v: (v, lambda g, x, n: g, v.data, 2), lambda v: (v, v.data, v.data), lambda v: (v, tensor(1.)), lambda v: v,
+                                  lambda v: (v.data, lambda g: g), lambda v: [(v, lambda g: g)], lambda v: (v,), lambda v: lambda g: g, lambda v: (Var(v.data), v.data), lambda v: (Var(v.data), lambda g, x: g, v)])
 def test_a_link_that_is_no_node_rule_and_tensors_is_refused_when_it_is_written_down(link):
     v = Var([1., 2.], True)
-    with pytest.raises(TypeError, match='a link is a tuple: a Node, its rule, and the tensors that the rule needs'): record('op', tensor(1.), link(v))
+    for links in ([link(v)], [(v, lambda g: g), link(v)]):
+        with pytest.raises(TypeError, match='a link is a tuple: a Node, its rule, and the tensors that the rule needs'): record('op', tensor(1.), *links)
 
 
 
@@ -656,8 +658,11 @@ def test_a_var_shows_its_data_and_its_operation():
     assert math.isnan(Var(float('nan')).data)
 
 
-def test_gradients_are_ours_even_where_torch_records_nothing():
+def test_a_tensor_whose_changes_nobody_counts_is_not_kept_for_the_way_back():
+    v = Var([1., 2.], True)
     with torch.inference_mode():
-        v = Var(torch.tensor([1., 2.]), True)
-        (v * v / 2).sum().backward()
-        assert v.grad.tolist() == [1., 2.]
+        u = Var(torch.tensor([1., 2.]), True)
+        with pytest.raises(RuntimeError, match='do not track version'): u * u
+        (v + u).sum().backward()                                              # no rule of a sum needs a tensor
+        with no_grad(): assert (u * u).data.tolist() == [1., 4.]
+    assert u.grad.tolist() == v.grad.tolist() == [1., 1.]

@@ -1,6 +1,6 @@
 "Mistakes in lesson 03 that its tests must catch: what was written, what a learner might write, and the thought behind it."
 MUTANTS = [
-    ("0 if x.is_inference() else x._version", "x._version", 'every tensor counts how often it is written into'),
+    ("[x._version for x in kept]", "[0 if x.is_inference() else x._version for x in kept]", 'what is not counted is not written into'),
     ("if entry[0].requires_grad and recording.get()]", "if recording.get()]", 'the data get a gradient too'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad]", 'no_grad is a name without effect'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad and entry[0].links is not None and recording.get()]", 'a spent value is a constant from now on'),
@@ -9,10 +9,10 @@ MUTANTS = [
     ("recording = ContextVar('recording', default=True)", "recording = type('Flag', (), {'on': True, 'get': lambda s: s.on, 'set': lambda s, x: [s.on, setattr(s, 'on', x)][0], 'reset': lambda s, x: setattr(s, 'on', x)})()",
      'one flag will do for all threads'),
     # nodes
-    ("return self.marked or self.links != []", "return self.marked", 'only what was marked has a gradient'),
+    ("lambda self: self.marked or self.links != []", "lambda self: self.marked", 'only what was marked has a gradient'),
     ("if self.links != [] and not mark: raise", "if False: raise", 'the mark of a result can be taken away'),
     ("        self.marked = mark\n", "        self.marked = mark and self.links == []\n", 'a result gets no gradient of its own, whoever asks'),
-    ("if isinstance(data, Node) or (data := torch.as_tensor(data)).requires_grad", "if isinstance(data, Node) or (data := torch.as_tensor(data).detach()).requires_grad", "a tensor of PyTorch's graph is cut out of it in silence"),
+    ("if isinstance(data, Node) or data.requires_grad or", "if isinstance(data, Node) or", "a tensor of PyTorch's graph is cut out of it in silence"),
     (" or data.is_complex():", ":", 'an imaginary part is dropped in silence'),
     ("data if data.is_floating_point() else data.float()", "data", 'whole numbers have slopes'),
     ("def __bool__(self): return bool(self.data)", "def __bool__(self): return True", 'a Var is something, so it is true'),
@@ -24,8 +24,10 @@ MUTANTS = [
     ("i < first or shape[i - first] != g.shape[i]]", "shape[i - first] != g.shape[i]]", 'an axis that is new is not repeated'),
     ("if first < 0 or any(", "if any(", 'a gradient may have fewer axes than its value'),
     ("if first < 0 or any(n not in (1, size) for n, size in zip(shape, g.shape[first:])):", "if first < 0:", 'what has the right number of axes has the right shape'),
-    ("    if not callable(rule) or not all(map(torch.is_tensor, kept)):", "    if not callable(rule):", 'a rule may be given a node'),
-    ("    if not callable(rule) or not all(map(torch.is_tensor, kept)):", "    if not all(map(torch.is_tensor, kept)):", 'a link is what stands in the brackets'),
+    ("               and all(map(torch.is_tensor, entry[2:])) for entry in links):", "               for entry in links):", 'a rule may be given a node'),
+    (" and callable(entry[1])\n", "\n", 'a link is what stands in the brackets'),
+    ("isinstance(entry[0], Node) and", "hasattr(entry[0], 'requires_grad') and", 'a tensor is as good a parent'),
+    ("for entry in links):\n", "for entry in links if entry[0].requires_grad):\n", 'nobody asks about a link that is not kept'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return rule(g, *kept).to(dtype)", 'broadcasting is not undone'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), parent.shape).to(dtype)", 'a parent has the shape that it always had'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), shape).to(parent.data.dtype)", 'a parent has the type that it always had'),
