@@ -23,12 +23,12 @@ def out_size(size, kernel_size, stride=1, padding=0, dilation=1):
 
 # ---
 # both
-# %% nbs/07_convolutions.ipynb 176b61e4
+# %% nbs/07_convolutions.ipynb 1d36f51b
 def both(name, value):
-    "`value`, a whole number or two of them, as a pair (height, width). ValueError for anything else."
+    "`value`, a whole number from 0 on or two of them, as a pair (height, width). ValueError for anything else."
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or any(type(v) is not int for v in pair):
-        raise ValueError(f'{name} {value!r}, wanted a whole number or a pair of them')
+    if len(pair) != 2 or any(type(v) is not int or v < 0 for v in pair):
+        raise ValueError(f'{name} {value!r}, wanted a whole number from 0 on or a pair of them')
     return pair
 
 def windows(x, kernel_size, stride=1, dilation=1):
@@ -60,14 +60,13 @@ def col2im(cols, size, kernel_size, stride=1, padding=0, dilation=1):
 
 # ---
 # Columns
-# %% nbs/07_convolutions.ipynb 681ec477
+# %% nbs/07_convolutions.ipynb 67c5432f
 class Columns(torch.autograd.Function):
     "`im2col` and its way back, `col2im`; the settings are pairs."
     @staticmethod
     def forward(ctx, x, kernel_size, stride, padding, dilation):
         ctx.how = x.shape[2:], kernel_size, stride, padding, dilation
         ph, pw = padding
-        if min(padding) < 0: raise ValueError(f'im2col: padding {padding}')
         seen = windows(F.pad(x, (pw, pw, ph, ph)), kernel_size, stride, dilation)
         return seen.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(1, 3)
 
