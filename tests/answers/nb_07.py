@@ -33,7 +33,7 @@ ANSWERS = {
         [(grad('return conv2d(g, w.transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'the kernel is not turned'), (grad('return conv2d(g, w.flip(2).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'along its rows only'),
          (grad('return conv2d(g, w.flip(3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'along its columns only'), (grad('return conv2d(g, w.flip(2, 3), padding=(w.shape[2] - 1, w.shape[3] - 1))'), '4 channels, and 1 group(s) of 3'),
          (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1)) / len(g)'), 'a mean over the images'), (grad('return conv2d(g, w.flip(0, 1).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'it is rows and columns'),
-         (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[2] - 1))'), 'its shape is'), (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1))'), 'has no place'),
+         (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[2] - 1))'), 'its shape is'), (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1))'), 'without padding it shrinks'),
          (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=w.shape[2] - 1)'), 'its shape is'), (grad('conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'is there a `return`'), (grad('return conv2d(g, w.flip(2, 3).t())'), 'your code fails'),
          (grad('return conv2d(g, w.flip(1, 2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'the order of the channels'), ('input_grad = 3', 'wanted a function')]),
     3: ([f'dilations = {d}' for d in ('(1, 2, 4)', '[4, 2, 1]', '1, 3, 3', '(1, 1, 5)')],
@@ -46,6 +46,6 @@ ANSWERS = {
          (put_back('seen[..., i, j] += parts[:, :, i, j]', back='return seen'), 'its shape is')]),
     5: ([find(SOLVE, 'return w'), learn(), find('w = nn.Parameter(torch.randn(1, 1, 3, 3))', 'for _ in range(300):', '    loss = (F.conv2d(x, w) - y).pow(2).mean()', '    w.data -= .2 * torch.autograd.grad(loss, w)[0]', 'return w')],
         [(find(SOLVE, 'return w.flip(2, 3)'), 'by half a turn'), (find(SOLVE, 'return w.transpose(2, 3)'), 'rows and columns'), (find(SOLVE, 'return w.flip(2)'), 'its rows stand'), (find(SOLVE, 'return w.flip(3)'), 'its columns stand'), (find(SOLVE, 'return -w'), 'its sign'),
-         (find(SOLVE, 'return w[0, 0]'), 'its shape is (3, 3)'), (find(SOLVE, 'return w.reshape(9, 1)'), 'nine weights in a column'), (learn(steps=5), 'on the way'), (learn(lr=100., steps=60), 'not finite'), (learn(steps=0), 'little to do'), (find(SOLVE), 'wanted a tensor'),
+         (find(SOLVE, 'return w[0, 0]'), 'its shape is (3, 3)'), (find(SOLVE, 'return w.reshape(9, 1)'), 'nine weights in a column'), (learn(steps=5), 'on the way'), (learn(lr=100., steps=60), 'not finite'), (learn(steps=0), 'little to do'), (find(SOLVE), 'is there a `return`'),
          (find('return torch.randn(1, 1, 3, 3)*.01'), 'little to do'), (find('return torch.linalg.lstsq(x, y).solution'), 'your code fails'), (find('return 3'), 'wanted a tensor')]),
 }
