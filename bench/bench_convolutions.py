@@ -69,7 +69,7 @@ def main():
         for sizes in SIZES:
             n, c_in, size, c_out, kernel = sizes
             what = f'{n} images of {size} x {size}, {c_in} channels in and {c_out} out, kernels of {kernel} x {kernel}, {threads} thread{"s" * (threads > 1)}'
-            sections.append(f'Forward and backward, {what}:\n\n{ratio_table(in_turn(candidates(*sizes), rounds=21, warmup=2), "F.conv2d")}')
+            sections.append(f'Forward and backward, {what}:\n\n{ratio_table(in_turn(candidates(*sizes), rounds=11, warmup=2), "F.conv2d")}')
     torch.set_num_threads(1)
     sections.append(f'MNIST, 50,000 digits to learn from, 10,000 to validate:\n\n{accuracies()}')
     report('bench_convolutions', 'Lesson 07: convolutions', '\n\n'.join(sections))
