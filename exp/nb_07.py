@@ -43,7 +43,7 @@ def windows(x, kernel_size, stride=1, dilation=1):
 
 # ---
 # col2im
-# %% nbs/07_convolutions.ipynb 781e58b4
+# %% nbs/07_convolutions.ipynb 206e3935
 def col2im(cols, size, kernel_size, stride=1, padding=0, dilation=1):
     """The transpose of `im2col`: (N, C*kh*kw, places) -> (N, C, *size). Each number is added where im2col would have
     copied it from. ValueError when the columns are not those of such a picture."""
@@ -55,7 +55,7 @@ def col2im(cols, size, kernel_size, stride=1, padding=0, dilation=1):
         raise ValueError(f'col2im: columns {tuple(cols.shape)} for {places} places of a kernel {(kh, kw)}')
     parts = cols.view(n, c, kh, kw, *places)
     for i in range(kh):
-        for j in range(kw): seen[..., i, j] += parts[:, :, i, j]          # no two of these places are the same
+        for j in range(kw): seen[..., i, j].add_(parts[:, :, i, j])       # no two of these places are the same
     return padded[:, :, ph:ph + h, pw:pw + w]
 
 # ---
@@ -81,7 +81,7 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1):
 
 # ---
 # Correlation
-# %% nbs/07_convolutions.ipynb fbb46234
+# %% nbs/07_convolutions.ipynb fe0fe7ff
 class Correlation(torch.autograd.Function):
     "What `conv2d` does, and its three gradients, a few images at a time: their columns are about half a million numbers."
     @staticmethod
@@ -90,23 +90,26 @@ class Correlation(torch.autograd.Function):
         size = [out_size(*numbers) for numbers in zip(x.shape[2:], *how)]
         ctx.groups, ctx.how, ctx.n = groups, how, max(1, 2**19 // (groups * w[0].numel() * math.prod(size)))
         rows = w.flatten(1).unflatten(0, (groups, -1))                       # (groups, O/groups, C/groups·kh·kw)
-        parts = [rows @ im2col(xb, *how).unflatten(1, (groups, -1)) for xb in x.split(ctx.n)]
-        if b is not None: parts = [part.add_(b.view(groups, -1, 1)) for part in parts]
-        return torch.cat(parts).flatten(1, 2).unflatten(2, size)
+        y = x.new_empty(len(x), *rows.shape[:2], math.prod(size))                # written part by part
+        for xb, yb in zip(x.split(ctx.n), y.split(ctx.n)):
+            part = rows @ im2col(xb, *how).unflatten(1, (groups, -1))
+            yb.copy_(part if b is None else part.add_(b.view(groups, -1, 1)))
+        return y.flatten(1, 2).unflatten(2, size)
 
     @staticmethod
     def backward(ctx, g):
         (x, w), how, groups = ctx.saved_tensors, ctx.how, ctx.groups
         for_x, for_w, for_b = ctx.needs_input_grad[:3]
-        rows, x_grads, w_grad = w.flatten(1).unflatten(0, (groups, -1)), [], 0
-        for xb, gb in zip(x.split(ctx.n), g.split(ctx.n)):
-            gb = gb.flatten(2).unflatten(1, (groups, -1))
+        rows, x_grad = w.flatten(1).unflatten(0, (groups, -1)), x.new_empty(x.shape) if for_x else None
+        w_grad = torch.zeros_like(rows)
+        for part in [slice(i, i + ctx.n) for i in range(0, len(x), ctx.n)]:
+            gb = g[part].flatten(2).unflatten(1, (groups, -1))
             if for_w:
-                cols = im2col(xb, *how).unflatten(1, (groups, -1))
+                cols = im2col(x[part], *how).unflatten(1, (groups, -1))
                 w_grad = w_grad + (gb @ cols.transpose(2, 3)).sum(0)
-            if for_x: x_grads.append(col2im((rows.transpose(1, 2) @ gb).flatten(1, 2), x.shape[2:], *how))
-        return (torch.cat(x_grads) if for_x else None, w_grad.view_as(w) if for_w else None,
-                g.sum((0, 2, 3)) if for_b else None, None, *[None]*len(how))
+            if for_x: x_grad[part] = col2im((rows.transpose(1, 2) @ gb).flatten(1, 2), x.shape[2:], *how)
+        w_grad, b_grad = w_grad.view_as(w) if for_w else None, g.sum((0, 2, 3)) if for_b else None
+        return x_grad, w_grad, b_grad, None, *[None]*len(how)
 
 # ---
 # check_conv
