@@ -1,0 +1,51 @@
+"Answers to the exercises of lesson 07."
+def grad(*lines): return 'def input_grad(g, w):\n' + '\n'.join('    ' + line for line in lines)
+def put_back(line, before='', back='return out', loop=True):
+    body = f'''    for i in range(kernel_size):
+        for j in range(kernel_size):
+            {line}
+''' if loop else f'    {line}\n'
+    return f'''def col2im_wrong(cols, size, kernel_size, stride):
+    out = cols.new_zeros(len(cols), cols.shape[1]//kernel_size**2, *size)
+    seen = windows(out, kernel_size, stride)
+    parts = cols.unflatten(1, (-1, kernel_size, kernel_size)).unflatten(4, seen.shape[2:4])
+    {before or 'pass'}
+{body}    {back}'''
+def find(*lines): return 'def find_kernel(x, y):\n' + '\n'.join('    ' + line for line in lines)
+def shape(value, numbers=368): return f'answer = ({value}, {numbers})'
+
+
+SOLVE = 'w = torch.linalg.lstsq(im2col(x, 3).transpose(1, 2).flatten(0, 1), y.flatten()[:, None]).solution.reshape(1, 1, 3, 3)'
+def learn(steps=300, lr=.2, result='w.detach()'):
+    return find('w = torch.zeros(1, 1, 3, 3, requires_grad=True)', f'for _ in range({steps}):', '    grad, = torch.autograd.grad((conv2d(x, w) - y).pow(2).mean(), w)',
+                f'    w = (w - {lr}*grad).detach().requires_grad_()', f'return {result}')
+
+
+ANSWERS = {
+    1: ([shape('(10, 8, 11, 6)'), 'answer = [[10, 8, 11, 6], 368]', 'layer = nn.Conv2d(6, 8, (5, 3), stride=2, padding=(2, 0), dilation=(1, 2), groups=2)\nanswer = (layer(torch.zeros(10, 6, 21, 16)).shape, count(layer))'],
+        [(shape('(10, 8, 11, 7)'), 'spans 5'), (shape('(10, 8, 10, 6)'), 'the first place counts'), (shape('(10, 8, 9, 6)'), 'padding of 2'), (shape('(10, 8, 11, 5)'), 'the last window of a row fits'), (shape('(10, 8, 21, 12)'), 'the stride is forgotten'),
+         (shape('(10, 6, 11, 6)'), 'as many maps as kernels'), (shape('(10, 8, 6, 11)'), 'exchanged'), (shape('(8, 10, 11, 6)'), 'the images come first'), (shape('(8, 11, 6)'), 'a batch comes out'), (shape('(10, 4, 11, 6)'), 'four kernels'),
+         (shape('(10, 8, 3, 3)'), 'another shape'), (shape('(10, 8, 11, 6)', 360), 'and the biases'), (shape('(10, 8, 11, 6)', 728), 'of its group only'), (shape('(10, 8, 11, 6)', 720), 'of its group only'), (shape('(10, 8, 11, 6)', 128), 'for each channel of its group'),
+         (shape('(10, 8, 11, 6)', 184), 'are eight kernels'), (shape('(10, 8, 11, 6)', 366), 'a bias for each kernel'), (shape('(10, 8, 11, 6)', 1), 'another number'), ('answer = (10, 8, 11, 6)', 'two things'), ('answer = 368', 'two things'),
+         ('answer = (368, (10, 8, 11, 6))', 'the shape comes first'), ('answer = None', 'two things')]),
+    2: ([grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), grad('kh, kw = w.shape[2:]', 'return conv2d(F.pad(g, (kw - 1, kw - 1, kh - 1, kh - 1)), w.transpose(0, 1).flip(-1, -2))'),
+         grad('return F.conv_transpose2d(g, w)')],
+        [(grad('return conv2d(g, w.transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'the kernel is not turned'), (grad('return conv2d(g, w.flip(2).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'along its rows only'),
+         (grad('return conv2d(g, w.flip(3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'along its columns only'), (grad('return conv2d(g, w.flip(2, 3), padding=(w.shape[2] - 1, w.shape[3] - 1))'), '4 channels, and 1 group(s) of 3'),
+         (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1)) / len(g)'), 'a mean over the images'), (grad('return conv2d(g, w.flip(0, 1).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'it is rows and columns'),
+         (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[2] - 1))'), 'its shape is'), (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1))'), 'without padding it shrinks'),
+         (grad('return conv2d(g, w.flip(2, 3).transpose(0, 1), padding=w.shape[2] - 1)'), 'its shape is'), (grad('conv2d(g, w.flip(2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'is there a `return`'), (grad('return conv2d(g, w.flip(2, 3).t())'), 'your code fails'),
+         (grad('return conv2d(g, w.flip(1, 2, 3).transpose(0, 1), padding=(w.shape[2] - 1, w.shape[3] - 1))'), 'the order of the channels'), ('input_grad = 3', 'wanted a function')]),
+    3: ([f'dilations = {d}' for d in ('(1, 2, 4)', '[4, 2, 1]', '1, 3, 3', '(1, 1, 5)')],
+        [('dilations = (1, 1, 1)', 'its field has 7'), ('dilations = (1, 2, 3)', 'its field has 13'), ('dilations = (2, 2, 3)', 'seen by nobody'), ('dilations = (2, 4, 8)', 'its field has 29'), ('dilations = (1, 6)', 'three whole numbers'), ('dilations = (7, 0, 0)', '1 or more'),
+         ('dilations = 7', 'three whole numbers'), ('dilations = (1., 2, 4)', 'three whole numbers'), ('dilations = (1, 2, 400)', 'far more'), ('dilations = None', 'three whole numbers')]),
+    4: ([put_back('seen[..., i, j] += parts[:, :, i, j]'), put_back('seen[..., i, j] = seen[..., i, j] + parts[:, :, i, j]'), put_back('seen[..., i, j].add_(parts[:, :, i, j])'), put_back('return F.fold(cols, size, kernel_size, stride=stride)', loop=False)],
+        [(put_back('seen[..., i, j] = parts[:, :, i, j]'), 'the bug is still there'), (put_back('seen[..., i, j] += parts[:, :, j, i]'), 'exchanged'), (put_back('seen[..., i, j] -= parts[:, :, i, j]'), 'a minus'), (put_back('if i == j: seen[..., i, j] += parts[:, :, i, j]'), 'only the diagonal'),
+         (put_back('seen[..., i, j] = torch.maximum(seen[..., i, j], parts[:, :, i, j])'), 'not the largest'), (put_back('seen[..., i, j] += parts[:, :, i, j]', back='pass'), 'is there a `return`'), (put_back('seen += parts', loop=False), 'your code fails'),
+         (put_back('seen[..., i, j] += parts[:, :, i, j]', back='return out / col2im(torch.ones_like(cols), size, kernel_size, stride).clamp(min=1)'), 'the chain rule adds'), (put_back('seen[..., i, j] += 2*parts[:, :, i, j]'), 'another picture'),
+         (put_back('seen[..., i, j] += parts[:, :, i, j]', back='return seen'), 'its shape is')]),
+    5: ([find(SOLVE, 'return w'), learn(), find('w = nn.Parameter(torch.randn(1, 1, 3, 3))', 'for _ in range(300):', '    loss = (F.conv2d(x, w) - y).pow(2).mean()', '    w.data -= .2 * torch.autograd.grad(loss, w)[0]', 'return w')],
+        [(find(SOLVE, 'return w.flip(2, 3)'), 'by half a turn'), (find(SOLVE, 'return w.transpose(2, 3)'), 'rows and columns'), (find(SOLVE, 'return w.flip(2)'), 'its rows stand'), (find(SOLVE, 'return w.flip(3)'), 'its columns stand'), (find(SOLVE, 'return -w'), 'its sign'),
+         (find(SOLVE, 'return w[0, 0]'), 'its shape is (3, 3)'), (find(SOLVE, 'return w.reshape(9, 1)'), 'nine weights in a column'), (learn(steps=5), 'on the way'), (learn(lr=100., steps=60), 'not finite'), (learn(steps=0), 'little to do'), (find(SOLVE), 'is there a `return`'),
+         (find('return torch.randn(1, 1, 3, 3)*.01'), 'little to do'), (find('return torch.linalg.lstsq(x, y).solution'), 'your code fails'), (find('return 3'), 'wanted a tensor')]),
+}
