@@ -1,14 +1,15 @@
 "What only a GPU can break. Where there is none, all of it is skipped: run it by hand on a machine that has one."
-import copy
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
-from exp.nb_04 import SGD, DataLoaders, Dataset, accuracy, get_dls
+from exp.nb_04 import SGD, DataLoaders, accuracy
 from exp.nb_04a import Callback, FitError
 from exp.nb_05 import DeviceCallback, Learner, MetricsCallback, StopOnNaN
 from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import OneCycle, lr_find
+from exp.nb_07 import avg_pool2d, conv2d, max_pool2d
+from exp.nb_09 import EMA, LAMB, Adagrad, Adam, AdamW, Lion, RMSProp
 from learners import data, learner, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
@@ -34,7 +35,7 @@ def test_what_is_asked_comes_to_the_cpu_with_the_callback_and_without():
         preds, targs = learn.get_preds()
         assert not preds.is_cuda and not targs.is_cuda and not learn.predict(data().x).is_cuda
         torch.testing.assert_close(learn.predict(data().x), preds)
-        assert learn.validate()['loss'] == pytest.approx(F.cross_entropy(preds, targs).item(), rel=1e-5) and '(16, 3)' in learn.summary()
+        assert learn.validate()['loss'] == pytest.approx(F.cross_entropy(preds, targs).item(), rel=1e-5) and '(32, 3)' in learn.summary()
 
 
 @pytest.mark.parametrize('broken_after', [1, 3])
@@ -111,3 +112,48 @@ def test_the_host_waits_once_an_epoch_and_not_for_each_batch():
     learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 400, 16)], learn.dls.valid)
     learn.fit(2)
     assert len(learn.history) == 2
+
+# ---- lessons 07 and 09
+
+@pytest.mark.parametrize('how', [{}, dict(stride=2, padding=1), dict(stride=(1, 3), dilation=(2, 1), padding=(1, 2), groups=2)])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_convolutions_are_torchs_in_value_and_gradients(how, dtype):
+    shapes = (3, 4, 9, 8), (6, 4 // how.get('groups', 1), 3, 2), (6,)
+    x, w, b = leaves = [torch.randn(shape, dtype=dtype, device='cuda', requires_grad=True) for shape in shapes]
+    want = F.conv2d(x, w, b, **how)
+    g = torch.randn_like(want)
+    got = conv2d(x, w, b, **how)
+    for ours, theirs in zip((got, *torch.autograd.grad(got, leaves, g)), (want, *torch.autograd.grad(want, leaves, g))):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)          # TF32 in the library's float32
+
+
+@pytest.mark.parametrize('ours, theirs', [(max_pool2d, F.max_pool2d), (avg_pool2d, F.avg_pool2d)])
+def test_pooling_is_torchs_in_value_and_gradient(ours, theirs):
+    x = torch.randint(4, (2, 3, 9, 8), device='cuda').double().requires_grad_()                    # with many ties
+    got, want = ours(x, 3, stride=2, padding=1), theirs(x, 3, stride=2, padding=1)
+    g = torch.randn_like(want)
+    assert torch.equal(got, want) or torch.allclose(got, want)
+    torch.testing.assert_close(*(torch.autograd.grad(y, x, g)[0] for y in (got, want)))
+
+
+@pytest.mark.parametrize('ours, theirs, settings', [
+    (SGD, torch.optim.SGD, dict(lr=.1, momentum=.9, nesterov=True, weight_decay=.01)), (Adagrad, torch.optim.Adagrad, dict(lr_decay=.1)),
+    (RMSProp, torch.optim.RMSprop, dict(momentum=.9, centered=True)), (Adam, torch.optim.Adam, dict(amsgrad=True)), (AdamW, torch.optim.AdamW, dict(lr=.1))])
+def test_steps_are_torchs(ours, theirs, settings):
+    torch.manual_seed(0)
+    a = [torch.randn(shape, device='cuda') for shape in ((7, 3), (5,), ())]
+    b = [p.clone() for p in a]
+    pair = ours(a, **settings), theirs(b, foreach=False, **settings)
+    for _ in range(20):
+        for p, q in zip(a, b): p.grad = torch.randn_like(p); q.grad = p.grad.clone()
+        for opt in pair: opt.step()
+    for p, q in zip(a, b): torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize('make', [Lion, lambda params, lr: LAMB(params, lr=.01)])
+def test_a_fit_with_averaged_weights_goes_on_with_the_same_bits(tmp_path, make):
+    def new(*cbs): return learner([DeviceCallback(), MetricsCallback(accuracy=accuracy), EMA(.9), *cbs], opt_func=make, lr=.01)
+    want = new().fit(4)
+    new(Checkpoint(tmp_path)).fit(4, [Stop(2)])
+    got = new(Checkpoint(tmp_path)).fit(4)
+    assert torch.equal(weights(got), weights(want)) and got.history == want.history and weights(got).is_cuda
