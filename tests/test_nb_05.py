@@ -349,6 +349,8 @@ def test_dicts_of_one_form_are_examples_and_in_a_tuple_those_of_several_are_fiel
     boxes = {'box': torch.zeros(5, 4)}, Tokens(box=torch.zeros(1, 4))                          # as tuple(zip(*items)) collects them
     assert examples(boxes) == 2 and len(join([boxes, boxes[:1]])) == 3 and examples(({'box': torch.zeros(5, 4)}, 'text')) == 5
     assert examples((Boxes(torch.zeros(5, 4)), Boxes(torch.zeros(5, 4)))) == 5
+    for nothing in ([], ()):
+        with pytest.raises(ValueError, match='no tensor in the batch'): examples(nothing)
 
 
 class Task(nn.Module):

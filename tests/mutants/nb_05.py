@@ -105,7 +105,7 @@ MUTANTS = [
     ("(torch.Tensor, list, tuple)) for part in data): return False", "torch.Tensor) for part in data): return False", 'a tuple in a list is an example'),
     ("len(forms) == 1 and False not in forms", "False not in forms", 'dicts in a tuple are examples, as in a list'),
     ("isinstance(data, list) or len(forms) == 1", "len(forms) == 1", 'dicts with other keys are fields in a list, too: an image without masks has none'),
-    (" or not data: return False", ": return False", 'an empty tuple has a part for each example'),
+    (" or not data: return False", ": return False", 'an empty list tells how many examples there are'),
     ("        if not answers.preds: raise", "        if False: raise", 'an answer of nothing is an IndexError'),
     ("        if 'valid_loss' not in row: raise", "        if False: raise", 'a mean of nothing is a KeyError'),
     ("        asked.outermost(go_through, put_back)", "        try: go_through()\n        finally: put_back()", 'who asks presses no key, and cancels nothing'),
