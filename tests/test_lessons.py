@@ -78,3 +78,15 @@ def test_each_picture_has_a_text_of_its_own_and_is_sharp(path):
     drawing = [cell for cell in saved(path) if any('image/png' in output.get('data', {}) for output in cell['outputs'])]
     assert [''.join(cell['source'])[:60] for cell in drawing if not re.match(r'#\| fig-alt: .{30,}\n', ''.join(cell['source']))] == []
     assert [''.join(cell['source'])[:60] for cell in drawing for dpi in re.findall(r'dpi=(\d+)', ''.join(cell['source'])) if int(dpi) < 110] == []
+
+
+@each_lesson
+def test_of_an_exercise_one_sees_the_cell_to_be_filled_and_the_check_is_folded_away(path):
+    cells, current = json.loads(path.read_text(encoding='utf-8'))['cells'], None
+    folded = {}
+    for cell in cells:
+        text = ''.join(cell['source'])
+        numbers = re.findall(r'(?m)^\*\*(\d+)\.', text) if cell['cell_type'] == 'markdown' else []
+        if '## Exercises' in text or current and numbers: current = numbers[-1] if numbers else 'before the first'
+        elif cell['cell_type'] == 'code' and current: folded.setdefault(current, []).append(cell['metadata'].get('jupyter', {}).get('source_hidden', False))
+    assert folded and [number for number, (first, *checks) in folded.items() if first or not all(checks)] == []
