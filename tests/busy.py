@@ -10,8 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUSY = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))'      # ends with its parent, at the latest
-WAITS = re.compile(r'\b(subprocess|multiprocessing|threading|fork|signal)\b|time\.(sleep|perf_counter|monotonic)|mark\.timing|run_notebooks')
-MEASURES = re.compile(r'perf_counter|\btimed\(|%time')
+WAITS = re.compile(r'\b(subprocess|multiprocessing|threading|fork|signal)\b|time\.(sleep|perf_counter|monotonic|process_time)|mark\.timing|run_notebooks')
+MEASURES = re.compile(r'perf_counter|process_time|\btimed\(|%time')
 
 
 @contextlib.contextmanager
