@@ -273,7 +273,7 @@ def test_a_directive_that_is_almost_right_is_a_warning_with_its_cell_and_line_an
 
 @pytest.mark.parametrize('cell', [
     '# exported names are listed below\na = 1', '# export the model to a file\na = 1', '# expert advice from somebody\na = 1', '# Report\na = 1', '# Explore\na = 1', '# report', '# Expert',
-    '# #export\n# a = 1', '# exprot of goods\na = 1', '##export\na = 1', '# Exports', '# Export model', '#report\na', '#export(model)', '# export: see below\na', 's = """\n#export\n"""', 's = "#export"\n',
+    '# #export\n# a = 1', '# exprot of goods\na = 1', '##export\na = 1', '# Exports', '# Export model', '#report\na', '#export(model)', '#export(model)\na = 1', '#export-all\na = 1', '# export: see below\na', 's = """\n#export\n"""', 's = "#export"\n',
     ('markdown', '```\n#export\n```'), ('markdown', 'Mark a cell with `#export`.'), ('markdown', '# Export'), ('markdown', '# export'), ('markdown', '## Exports'), 'f(x)  # export'])
 def test_sentences_titles_texts_and_directives_commented_out_are_left_alone(shop, cell):
     shop('01_a.ipynb', cell)
