@@ -71,7 +71,7 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb 62d7b9df
+# %% nbs/03_autograd.ipynb c646c7a4
 recording = ContextVar('recording', default=True)            # like a global name, but each thread has its own
 @contextmanager
 def no_grad():
@@ -92,7 +92,7 @@ def record(op, data, *links):
 
 def link(parent, rule, *kept):
     "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
-    def writes(): return [x._version for x in kept]
+    def writes(): return [0 if x.is_inference() else x._version for x in kept]        # inference mode does not count
     shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
         if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)

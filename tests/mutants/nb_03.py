@@ -1,6 +1,6 @@
 "Mistakes in lesson 03 that its tests must catch: what was written, what a learner might write, and the thought behind it."
 MUTANTS = [
-    ("[x._version for x in kept]", "[0 if x.is_inference() else x._version for x in kept]", 'what is not counted is not written into'),
+    ("0 if x.is_inference() else x._version", "x._version", 'every tensor counts how often it is written into'),
     ("if entry[0].requires_grad and recording.get()]", "if recording.get()]", 'the data get a gradient too'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad]", 'no_grad is a name without effect'),
     ("if entry[0].requires_grad and recording.get()]", "if entry[0].requires_grad and entry[0].links is not None and recording.get()]", 'a spent value is a constant from now on'),
