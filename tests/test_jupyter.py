@@ -241,21 +241,26 @@ def test_in_jupyterlab_saving_regenerates_the_module_and_the_menu_offers_it(lab)
         context = browser.new_context(accept_downloads=True, viewport={'width': 1300, 'height': 900})
         context.on('page', lambda tab: tab.on('download', lambda download: downloads.append(download)))
         page = context.new_page()
+        def save_as_typed(text):
+            "Once is not enough: a kernel that reports at this moment makes the notebook unsaved again, and a save that is under way lets no second one in."
+            page.keyboard.type(text)
+            for _ in range(30):
+                page.keyboard.press('Control+s')
+                page.wait_for_timeout(1000)
+                if page.locator('.lm-TabBar-tab.jp-mod-dirty').count() == 0: return
+            raise AssertionError((folder/'log').read_text()[-2000:])
         page.goto(address + '/lab/tree/nbs/02_fully_connected.ipynb', timeout=60_000)
         cell = page.locator('.jp-CodeCell .cm-content', has_text='from torch.nn import init').first
         cell.click(timeout=60_000)
         page.keyboard.press('Control+End')
-        page.keyboard.type('\nedited_in_a_browser = 1')
-        page.keyboard.press('Control+s')
+        save_as_typed('\nedited_in_a_browser = 1')
         assert until(lambda: 'edited_in_a_browser = 1' in module.read_text()), (folder/'log').read_text()[-2000:]
-        page.keyboard.type('\nedited_in_a_browser = (')
-        page.keyboard.press('Control+s')
+        save_as_typed('\nedited_in_a_browser = (')
         toast = page.locator('.Toastify__toast', has_text='02_fully_connected.ipynb is saved, but not exported: cell')
-        toast.wait_for(timeout=60_000)
+        assert until(lambda: page.wait_for_timeout(200) or toast.count() == 1), toast.count()       # a former one has gone, where it was saved twice
         assert "'(' was never closed" in toast.inner_text()
         assert 'edited_in_a_browser = (' in (folder/'nbs'/'02_fully_connected.ipynb').read_text() and 'edited_in_a_browser = (' not in module.read_text()
-        page.keyboard.type('1)')
-        page.keyboard.press('Control+s')
+        save_as_typed('1)')
         toast.wait_for(state='detached', timeout=60_000)               # the next save was exported: it goes
         assert until(lambda: 'edited_in_a_browser = (1)' in module.read_text())
         page.locator('.lm-MenuBar-itemLabel', has_text='File').click()

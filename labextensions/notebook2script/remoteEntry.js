@@ -7,13 +7,13 @@ const plugin = {
   activate: app => {
     const shown = {};                                             // notebook -> the notification that speaks of it
     const run = (name, args) => app.commands.execute('apputils:' + name, args);
-    app.serviceManager.events.stream.connect(async (_, event) => {
-      if (event.schema_id !== 'urn:notebook2script:saved') return;
-      const { path, kind, message } = event;
-      const former = shown[path];
-      delete shown[path];
-      if (former) await run('dismiss-notification', { id: former });
-      if (message) shown[path] = await run('notify', { message, type: kind, options: { autoClose: false } });
+    const show = async ({ path, kind, message }) => {
+      if (shown[path]) await run('dismiss-notification', { id: shown[path] });
+      shown[path] = message && await run('notify', { message, type: kind, options: { autoClose: false } });
+    };
+    let last = Promise.resolve();                                 // one after the other, however quickly they come
+    app.serviceManager.events.stream.connect((_, event) => {
+      if (event.schema_id === 'urn:notebook2script:saved') last = last.then(() => show(event)).catch(console.error);
     });
   }
 };
