@@ -77,18 +77,6 @@ class TableCallback(Callback):
     def write(self, words): print(' '.join(f'{word:>12}' for word in words))
 
 # ---
-# label_epochs
-# %% nbs/05a_watching.ipynb d12c679e
-def label_epochs(bars):
-    "Names the axes of the curves that fastprogress has drawn, which it clears each time, and marks whole epochs only."
-    from matplotlib.ticker import MaxNLocator
-    ax = vars(bars).get('graph_ax')                        # None as long as nothing is drawn
-    if ax is None: return
-    ax.set(xlabel='epoch', ylabel='loss')
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    bars.graph_out.update(ax.figure)
-
-# ---
 # batches_in
 # %% nbs/05a_watching.ipynb 21903eca
 def batches_in(dl):
@@ -97,13 +85,12 @@ def batches_in(dl):
     except TypeError: return None
 
 # ---
-# ProgressCallback
-# %% nbs/05a_watching.ipynb e1d5420f
-class ProgressCallback(TableCallback):
-    """In Jupyter a bar, a table that grows by a row per epoch, and with `plot` the losses; elsewhere a line per epoch.
-    It shows what MetricsCallback has put into `learn.history`; `quiet` shows nothing."""
-    def __init__(self, plot=True, quiet=False): self.plot, self.quiet, self.bars = plot, quiet, None
-
+# BarCallback
+# %% nbs/05a_watching.ipynb 3a13849a
+class BarCallback(TableCallback):
+    """In Jupyter a bar for the epochs, one for the batches, and a table that grows by a row per epoch; elsewhere a line per
+    epoch. It shows what MetricsCallback has put into `learn.history`; `quiet` shows nothing."""
+    bars = None
     def before_fit(self, learn):
         from fastprogress.fastprogress import IN_NOTEBOOK, master_bar
         super().before_fit(learn)
@@ -128,6 +115,34 @@ class ProgressCallback(TableCallback):
         super().after_epoch(learn)
         if self.bars is not None and learn.whole: self.bars.update(learn.epoch + 1)
 
+    def write(self, words):
+        if self.bars is None: super().write(words)
+        else: self.bars.write(words, table=True)
+
+    def after_fit(self, learn):
+        if self.bars is not None: self.bars.on_iter_end()
+
+# ---
+# label_epochs
+# %% nbs/05a_watching.ipynb d12c679e
+def label_epochs(bars):
+    "Names the axes of the curves that fastprogress has drawn, which it clears each time, and marks whole epochs only."
+    from matplotlib.ticker import MaxNLocator
+    ax = vars(bars).get('graph_ax')                        # None as long as nothing is drawn
+    if ax is None: return
+    ax.set(xlabel='epoch', ylabel='loss')
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bars.graph_out.update(ax.figure)
+
+# ---
+# ProgressCallback
+# %% nbs/05a_watching.ipynb 8224e670
+class ProgressCallback(BarCallback):
+    "A BarCallback that with `plot` also draws the losses, anew after each epoch, in Jupyter."
+    def __init__(self, plot=True, quiet=False):
+        super().__init__(quiet)
+        self.plot = plot
+
     def show(self, history):
         "The last row of `history`, and the curves."
         super().show(history)
@@ -135,13 +150,6 @@ class ProgressCallback(TableCallback):
         curves = [[r[name] for r in history if name in r] for name in ('train_loss', 'valid_loss')]
         self.bars.update_graph([[range(1, len(curve) + 1), curve] for curve in curves], figsize=(5, 3))
         label_epochs(self.bars)
-
-    def write(self, words):
-        if self.bars is None: super().write(words)
-        else: self.bars.write(words, table=True)
-
-    def after_fit(self, learn):
-        if self.bars is not None: self.bars.on_iter_end()
 
 # ---
 # check_mode

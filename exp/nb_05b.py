@@ -181,6 +181,19 @@ def recipe(learn):
     return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
 
 # ---
+# check_same_fit
+# %% nbs/05b_checkpoints.ipynb a57f9195
+def check_same_fit(name, state, recipe, objects):
+    "Raises ValueError unless the fit of the file `name`, with its `state`, is the one of this `recipe` and these `objects`."
+    if 'recipe' not in state: raise ValueError(f'{name} was written by another version of this callback')
+    for kind, here in objects.items():
+        what = f'{name} was saved with the {kind} {[*state[kind]]}, here are {[*here]}'
+        if [*here] != [*state[kind]]: raise ValueError(f'{what}; a callback makes its own in setup, not later')
+    pairs = {what: (recipe.get(what), state['recipe'].get(what)) for what in {**recipe, **state['recipe']}}
+    differ = [f'{what}: {here} here, {there} there' for what, (here, there) in pairs.items() if here != there]
+    if differ: raise ValueError(f'this is not the fit of {name}: {"; ".join(differ[:5])}')
+
+# ---
 # lock_file
 # %% nbs/05b_checkpoints.ipynb d005b8cb
 def lock_file(file):
@@ -249,7 +262,7 @@ class CheckpointFiles(Callback):
 
 # ---
 # Checkpoint
-# %% nbs/05b_checkpoints.ipynb 647855b6
+# %% nbs/05b_checkpoints.ipynb 6f9abf9e
 class Checkpoint(CheckpointFiles):
     """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
     the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
@@ -268,22 +281,12 @@ class Checkpoint(CheckpointFiles):
         self.others = [cb for cb in learn.active if cb is not self]
         self.recipe, (path, state) = recipe(learn), self.newest()
         if state is None: return
-        self.compare(learn, path, state)
+        check_same_fit(path.name, state, self.recipe, fit_objects(learn, self.others))
         set_fit_state(learn, self.others, state)
         learn.epoch, learn.first_row, learn.history[:] = state['epoch'], state['first_row'], state['history']
         print(f'{path.name}: {learn.epoch} of {state["epochs"]} epochs were done; now {learn.epochs} are wanted')
-
     def teardown(self, learn):
         if self.lock: self.lock = self.lock.release()
-
-    def compare(self, learn, path, state):
-        "Raises ValueError unless the fit in the file is the one that is wanted."
-        if 'recipe' not in state: raise ValueError(f'{path.name} was written by another version of this callback')
-        for kind, here in fit_objects(learn, self.others).items():
-            if [*here] != [*state[kind]]: raise ValueError(f'{path.name} was saved with the {kind} {[*state[kind]]}, here are {[*here]}; a callback makes its own in setup, not later')
-        differ = [f'{what}: {self.recipe.get(what)} here, {state["recipe"].get(what)} there'
-                  for what in {**self.recipe, **state['recipe']} if self.recipe.get(what) != state['recipe'].get(what)]
-        if differ: raise ValueError(f'this is not the fit of {path.name}: {"; ".join(differ[:5])}')
 
     def after_epoch(self, learn):
         if not learn.whole: return

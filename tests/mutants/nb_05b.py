@@ -61,7 +61,7 @@ MUTANTS = [
     ("        if differ: raise ValueError(", "        if differ: print(", 'a warning will do'),
     ("for what in {**self.recipe, **state['recipe']} if", "for what in self.recipe if", 'what is missing here is no difference'),
     ("for what in {**self.recipe, **state['recipe']} if", "for what in state['recipe'] if", 'what is new here is no difference'),
-    ("        self.compare(learn, path, state)\n        set_fit_state(learn, self.others, state)\n", "        set_fit_state(learn, self.others, state)\n        self.compare(learn, path, state)\n", 'refused, with the model already overwritten'),
+    ("        check_same_fit(path.name, state, self.recipe, fit_objects(learn, self.others))\n        set_fit_state(learn, self.others, state)\n", "        set_fit_state(learn, self.others, state)\n        check_same_fit(path.name, state, self.recipe, fit_objects(learn, self.others))\n", 'refused, with the model already overwritten'),
     # checkpoints
     ("    order, fits_only, lock = math.inf, True, None\n", "    order, fits_only, lock = 90, True, None\n", 'callbacks of order over 90 are saved an epoch late'),
     ("        check_count('Checkpoint: keep', keep)\n", "", 'no file is kept'),

@@ -1,2 +1,2 @@
 OPS = []
-NOT_OPS = {'Recorder', 'draw', 'batches_in', 'label_epochs', 'TableCallback', 'ProgressCallback', 'check_mode', 'EarlyStopping'}
+NOT_OPS = {'Recorder', 'draw', 'batches_in', 'label_epochs', 'TableCallback', 'BarCallback', 'ProgressCallback', 'check_mode', 'EarlyStopping'}
