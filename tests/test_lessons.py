@@ -1,5 +1,5 @@
 "Every lesson, run from top to bottom; and its saved form, which readers see first."
-import json, re
+import dis, json, re
 from pathlib import Path
 import pytest
 import run_notebooks
@@ -80,13 +80,32 @@ def test_each_picture_has_a_text_of_its_own_and_is_sharp(path):
     assert [''.join(cell['source'])[:60] for cell in drawing for dpi in re.findall(r'dpi=(\d+)', ''.join(cell['source'])) if int(dpi) < 110] == []
 
 
-@each_lesson
-def test_of_an_exercise_one_sees_the_cell_to_be_filled_and_the_check_is_folded_away(path):
-    cells, current = json.loads(path.read_text(encoding='utf-8'))['cells'], None
-    folded = {}
-    for cell in cells:
+def bound(source):
+    "The names that a cell binds at its top level."
+    code = compile(re.sub(r'(?m)^[%!].*', '', source), 'cell', 'exec')
+    return {step.argval for step in dis.get_instructions(code) if step.opname == 'STORE_NAME'}
+
+
+def exercises(path):
+    "{number: code cells of an exercise}, the reader's first; and before them all, under 'lesson', the cells of the lesson."
+    current, found = 'lesson', {}
+    for cell in json.loads(path.read_text(encoding='utf-8'))['cells']:
         text = ''.join(cell['source'])
         numbers = re.findall(r'(?m)^\*\*(\d+)\.', text) if cell['cell_type'] == 'markdown' else []
-        if '## Exercises' in text or current and numbers: current = numbers[-1] if numbers else 'before the first'
-        elif cell['cell_type'] == 'code' and current: folded.setdefault(current, []).append(cell['metadata'].get('jupyter', {}).get('source_hidden', False))
+        if '## Exercises' in text or current != 'lesson' and numbers: current = numbers[-1] if numbers else 'before the first'
+        elif cell['cell_type'] == 'code': found.setdefault(current, []).append(cell)
+    return found
+
+
+@each_lesson
+def test_of_an_exercise_one_sees_the_cell_to_be_filled_and_the_check_is_folded_away(path):
+    folded = {number: [cell['metadata'].get('jupyter', {}).get('source_hidden', False) for cell in cells] for number, cells in exercises(path).items()}
+    del folded['lesson']
     assert folded and [number for number, (first, *checks) in folded.items() if first or not all(checks)] == []
+
+
+@each_lesson
+def test_a_check_changes_no_name_of_the_lesson(path):
+    def names(cells): return set().union(*(bound(''.join(cell['source'])) for cell in cells))
+    lesson, *rest = exercises(path).values()
+    assert [names(checks) & names(lesson) for _, *checks in rest if names(checks) & names(lesson)] == []
