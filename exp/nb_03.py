@@ -11,6 +11,34 @@ from numbers import Real
 import torch
 
 # ---
+# topological
+# %% nbs/03_autograd.ipynb e611a4c2
+def topological(root):
+    "All nodes from which `root` was made, each after all of its users; without recursion."
+    order, seen, stack = [], set(), [(root, False)]
+    while stack:
+        node, parents_are_done = stack.pop()
+        if parents_are_done: order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack += [(node, True), *((parent, False) for parent, _ in node.links or ())]     # of cut links: none
+    return order[::-1]
+
+# ---
+# gradients
+# %% nbs/03_autograd.ipynb 76a7905c
+def gradients(root, g):
+    "Yields each node below `root`, users first, with its gradient if that of `root` is `g`. RuntimeError if links are cut."
+    order, waiting = topological(root), {id(root): g}
+    spent = [node.op for node in order if node.links is None]
+    if spent: raise RuntimeError(f'{spent[0]} has been gone through, its links are cut: compute it anew')
+    for node in order:
+        g = waiting.pop(id(node))
+        for parent, pull in node.links:
+            waiting[id(parent)] = waiting[id(parent)] + pull(g) if id(parent) in waiting else pull(g)
+        yield node, g
+
+# ---
 # Value
 # %% nbs/03_autograd.ipynb 14c8ceec
 class Value:
@@ -26,7 +54,7 @@ class Value:
 
 # ---
 # Node
-# %% nbs/03_autograd.ipynb ae5b0c7b
+# %% nbs/03_autograd.ipynb ca1a5ba7
 class Node(Value):
     "A Value of real floating numbers (whole ones become float32). An error is raised where a slope would be lost."
     __array_ufunc__ = None                                   # numpy leaves arithmetic with a Node to the Node
@@ -41,7 +69,9 @@ class Node(Value):
         self.marked = mark
     @classmethod
     def __torch_function__(cls, f, types, args=(), kwargs=None):
-        raise TypeError(f'{f.__name__}: a function of PyTorch takes no {cls.__name__}, which has methods of its own')
+        raise TypeError(f'{f.__name__}: functions of PyTorch and NumPy take no {cls.__name__}; use its own methods')
+    def __array_function__(self, f, types, args, kwargs): return self.__torch_function__(f, types, args, kwargs)
+    def __array__(self, *args, **kwargs): raise TypeError('array: a node is none; detach() gives its tensor')
     def __bool__(self): return bool(self.data)
 
 # ---
@@ -101,7 +131,7 @@ def link(parent, rule, *kept):
 
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb 5ee2de15
+# %% nbs/03_autograd.ipynb 649bb06a
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -115,7 +145,7 @@ class Arithmetic(Node):
         return record('mul', a.data * b.data, (a, lambda g, y: g * y, b.data), (b, lambda g, x: g * x, a.data))
     def __truediv__(self, b):
         a, b = pair('div', self, b)
-        def to_b(g, x, y): return -g * (x / y / y)
+        def to_b(g, x, y): return -g * (x / y / y)           # not y**2, which overflows at 1e20 in float32
         return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
         if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
@@ -186,35 +216,8 @@ class Matrices(Node):
         return record('index', out, (self, rule))
 
 # ---
-# topological
-# %% nbs/03_autograd.ipynb c2287150
-def topological(root):
-    "All nodes from which `root` was made, each after all of its users; without recursion."
-    order, seen, stack = [], set(), [(root, False)]
-    while stack:
-        node, parents_are_done = stack.pop()
-        if parents_are_done: order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack += [(parent, False) for parent, _ in node.links or ()]     # of cut links: none
-    return order[::-1]
-
-# ---
-# gradients
-# %% nbs/03_autograd.ipynb 4ac200b2
-def gradients(root, g):
-    "Yields each node below `root`, users first, with its gradient if that of `root` is `g`. RuntimeError if links are cut."
-    order, waiting = topological(root), {id(root): g}
-    spent = [node.op for node in order if node.links is None]
-    if spent: raise RuntimeError(f'{spent[0]} has been gone through, its links are cut: compute it anew')
-    for node in order:
-        g = waiting.pop(id(node))
-        for parent, pull in node.links:
-            share = pull(g)
-            waiting[id(parent)] = waiting[id(parent)] + share if id(parent) in waiting else share
-        yield node, g
-
+# Var
+# %% nbs/03_autograd.ipynb 761effc9
 class Var(Arithmetic, Functions, Reductions, Matrices):
     "A Node with all the operations, and the way back."
     def backward(self, g=None):
@@ -233,31 +236,31 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 5fc425aa
+# %% nbs/03_autograd.ipynb d5a3bbb0
 def draw_graph(root, ax=None, **names):
-    """Draws the graph of a Var before `backward` cuts it, the result on the right; returns the axes. A box says what a node
-    is called in `names` or made by, its value (of many numbers: the shape), and its gradient (of many: the length)."""
-    import matplotlib.pyplot as plt
+    """Draws the graph of a Var that is not cut yet, its result on the right, or on top of many; returns the axes.
+    Boxes: name or op, value (of many numbers: shape), gradient (of many: length). Dotted arrows: a share of one."""
+    from matplotlib import patches, pyplot as plt
     import networkx as nx
-    from matplotlib.patches import FancyArrowPatch
-    graph, called = nx.DiGraph(), {id(node): f'{name} = {node.op}' if node.links else name for name, node in names.items()}
-    for node, g in gradients(root, torch.ones_like(root.data)):
-        size = '×'.join(map(str, g.shape))
-        text = f'{node.item():.4g}\n∂ {g.item():.4g}' if g.numel() == 1 else f'{size}\n|∂| {g.norm():.3g}'
-        box = {'boxstyle': 'round', 'fc': '#dde8f2' if node.links else '#f4e0d0', 'ec': 'none'}
-        graph.add_node(id(node), s=f'{called.get(id(node), node.op)}\n{text}', bbox=box)
-        graph.add_edges_from((id(node), id(parent)) for parent, _ in node.links)
-    columns = list(nx.topological_generations(graph))        # each column holds what those before it use
-    ax = ax or plt.subplots(figsize=(1.25 * len(columns), 1.3 * max(map(len, columns))), dpi=110)[1]
-    boxes = {}                                               # they are drawn first, and their borders end the arrows
-    for i, column in enumerate(columns):
-        for k, node in enumerate(column): boxes[node] = ax.text(-i, -k, ha='center', va='center', **graph.nodes[node])
-    for user, parent in ((boxes[user], boxes[parent]) for user, parent in graph.edges):
+    graph, called = nx.MultiDiGraph(), {id(v): f'{name} = {v.op}' if v.links else name for name, v in names.items()}
+    upright = len(topological(root)) > 9                     # so the letters of a large one stay large on a page
+    for v, g in gradients(root, torch.ones_like(root.data)):
+        text = [f'{v.item():.4g}', f'∂ {g.item():.4g}'] if g.numel() == 1 else [f'{*g.shape,}', f'|∂| {g.norm():.3g}']
+        text = ('   ' if upright else '\n').join([called.get(id(v), v.op), *text])
+        graph.add_node(id(v), s=text, bbox=dict(boxstyle='round', lw=0, fc='#dde8f2' if v.links else '#f4e0d0'))
+        for parent, pull in v.links: graph.add_edge(id(v), id(parent), share=pull(g))
+    columns = nx.topological_generations(graph)              # each holds what those before it use
+    at = {node: (k, i) if upright else (i, k) for i, column in enumerate(columns) for k, node in enumerate(column)}
+    w, h = (max(side) + 1 for side in zip(*at.values()))
+    ax = ax or plt.subplots(figsize=(2.8 * w, .7 * h) if upright else (1.25 * w, 1.3 * h), dpi=110)[1]
+    boxes = {node: ax.text(*at[node], ha='center', va='center', **graph.nodes[node]).get_bbox_patch() for node in graph}
+    for user, parent, k, share in graph.edges(keys=True, data='share'):
         for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
-            ax.add_patch(FancyArrowPatch(start.get_position(), end.get_position(), color=colour, ls=style, zorder=4,
-                                         patchA=start.get_bbox_patch(), patchB=end.get_bbox_patch(),
-                                         arrowstyle='->', mutation_scale=12, connectionstyle='arc3,rad=.08'))
-    ax.set(frame_on=False, xticks=[], yticks=[], xlim=(.5 - len(columns), .5), ylim=(.6 - max(map(len, columns)), .4))
+            ax.add_patch(patches.FancyArrowPatch(at[start], at[end], color=colour, ls=style, zorder=4, arrowstyle='->',
+                patchA=boxes[start], patchB=boxes[end], mutation_scale=12, connectionstyle=f'arc3,rad={.08 + .3*k}'))
+        x, y = ((p + q) / 2 for p, q in zip(at[user], at[parent]))
+        if share.numel() == 1 and not upright: ax.text(x, y - .1 - .2*k, f'{share.item():.4g}', c='#3060a0', ha='right')
+    ax.set(frame_on=False, xticks=[], yticks=[], xlim=(w - .5, -.5), ylim=(h - .5, -.5))
     return ax
 
 # ---

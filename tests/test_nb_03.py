@@ -478,8 +478,10 @@ def test_shapes_that_do_not_fit_are_named(f, text):
 @pytest.mark.parametrize('f, text', [
     (lambda v: v**Var(2.), 'pow: the exponent is a Var, wanted a number'), (lambda v: v**tensor(2.), 'pow: the exponent is a Tensor, wanted a number'),
     (lambda v: 2**v, 'pow: the exponent is a Var, wanted a number'), (lambda v: tensor(2.)**v, 'pow: the exponent is a Var, wanted a number'),
-    (torch.exp, 'exp: a function of PyTorch takes no Var, which has methods of its own'), (lambda v: torch.add(tensor(1.), v), 'add: a function of PyTorch takes no Var, which has methods of its own'),
-    (F.relu, 'relu: a function of PyTorch takes no Var, which has methods of its own'), (lambda v: torch.stack([v, v]), 'stack: a function of PyTorch takes no Var, which has methods of its own'),
+    (torch.exp, 'exp: functions of PyTorch and NumPy take no Var; use its own methods'), (lambda v: torch.add(tensor(1.), v), 'add: functions of PyTorch and NumPy take no Var; use its own methods'),
+    (F.relu, 'relu: functions of PyTorch and NumPy take no Var; use its own methods'), (lambda v: torch.stack([v, v]), 'stack: functions of PyTorch and NumPy take no Var; use its own methods'),
+    (lambda v: np.dot(v, v), 'dot: functions of PyTorch and NumPy take no Var; use its own methods'), (lambda v: np.stack([v, v]), 'stack: functions of PyTorch and NumPy take no Var; use its own methods'),
+    (np.average, 'average: functions of PyTorch and NumPy take no Var; use its own methods'), (np.array, 'array: a node is none; detach() gives its tensor'), (lambda v: np.array([1., v]), 'array: a node is none; detach() gives its tensor'),
     (np.exp, "operand 'Var' does not support ufuncs (__array_ufunc__=None)"), (lambda v: v + None, 'must be real number, not NoneType'), (lambda v: v * 1j, 'must be real number, not complex'),
     (Var, 'wanted real numbers of which no graph knows: detach() gives them'), (lambda v: v * tensor(1j), 'wanted real numbers of which no graph knows: detach() gives them'),
     (lambda v: v + torch.ones(1, requires_grad=True), 'wanted real numbers of which no graph knows: detach() gives them')])
@@ -616,16 +618,34 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     w, b = Var(torch.ones(4, 3), True), Var(torch.ones(3), True)
     out = ((Var(torch.ones(2, 4)) @ w + b).relu() * Var(2., True)).sum()
     ax = draw_graph(out, w=w, loss=out)
-    boxes = [text.get_text().split('\n') for text in ax.texts]
-    assert sorted(boxes) == sorted([['loss = sum', '60', '∂ 1'], ['mul', '2×3', '|∂| 2.45'], ['leaf', '2', '∂ 30'], ['relu', '2×3', '|∂| 4.9'], ['add', '2×3', '|∂| 4.9'],
-                                    ['leaf', '3', '|∂| 6.93'], ['matmul', '2×3', '|∂| 4.9'], ['w', '4×3', '|∂| 13.9']])
-    x = {box[0]: text.get_position()[0] for box, text in zip(boxes, ax.texts) if box[0] != 'leaf'}
-    assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in ax.texts}) == 8
+    texts = [text for text in ax.texts if text.get_bbox_patch()]
+    boxes = [text.get_text().split('\n') for text in texts]
+    assert sorted(boxes) == sorted([['loss = sum', '60', '∂ 1'], ['mul', '(2, 3)', '|∂| 2.45'], ['leaf', '2', '∂ 30'], ['relu', '(2, 3)', '|∂| 4.9'], ['add', '(2, 3)', '|∂| 4.9'],
+                                    ['leaf', '(3,)', '|∂| 6.93'], ['matmul', '(2, 3)', '|∂| 4.9'], ['w', '(4, 3)', '|∂| 13.9']])
+    x = {box[0]: ax.transData.transform(text.get_position())[0] for box, text in zip(boxes, texts) if box[0] != 'leaf'}
+    assert x['loss = sum'] > x['mul'] > x['relu'] > x['add'] > x['matmul'] > x['w'] and len({text.get_position() for text in texts}) == 8
     ax.figure.draw_without_rendering()
-    ways = [(arrow.get_linestyle(), arrow.get_path().vertices[[0, 2], 0]) for arrow in ax.patches]
+    ways = [(arrow.get_linestyle(), ax.transData.transform(arrow.get_path().vertices)[[0, 2], 0]) for arrow in ax.patches]
     assert sorted((look, start < end) for look, (start, end) in ways) == [('-', True)] * 7 + [(':', False)] * 7        # a value to the right, a slope to the left
-    colours = {text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] in ('leaf', 'w')}
-    assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in ax.texts if text.get_text().split()[0] not in ('leaf', 'w'))
+    colours = {text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] in ('leaf', 'w')}
+    assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] not in ('leaf', 'w'))
+
+
+def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two_links_apart():
+    v, w = Var(3., True), Var(torch.ones(2), True)
+    ax = draw_graph((v * v + v * 2 + w.sum()))
+    shares = sorted(text.get_text() for text in ax.texts if not text.get_bbox_patch())
+    assert shares == ['1', '1', '1', '1', '2', '3', '3'] and len(ax.patches) == 2 * 8              # of w none: it is two numbers
+    assert len({text.get_position() for text in ax.texts}) == len(ax.texts)
+
+
+def test_the_drawing_of_a_large_graph_goes_up_and_its_boxes_have_one_line():
+    v = out = Var(2., True)
+    for _ in range(9): out = out + 1
+    ax = draw_graph(out, v=v, out=out)
+    boxes = {text.get_text(): ax.transData.transform(text.get_position()) for text in ax.texts}
+    (_, low), (_, high) = boxes['v   2   ∂ 1'], boxes['out = add   11   ∂ 1']
+    assert low < high and ax.figure.get_figheight() > ax.figure.get_figwidth() and len({x for x, _ in boxes.values()}) == 1
 
 
 def test_the_drawing_changes_nothing_and_is_refused_after_the_way_back():
