@@ -42,6 +42,15 @@ def windows(x, kernel_size, stride=1, dilation=1):
     return x.as_strided((*x.shape[:2], *places, *sizes), (*images, *between, *inside))
 
 # ---
+# columns_of
+# %% nbs/07_convolutions.ipynb 53642e16
+def columns_of(x, kernel_size, stride, padding, dilation):
+    "The windows of `x`, (N, C, H, W), as columns (N, C*kh*kw, places), copied; the settings are pairs."
+    ph, pw = padding
+    seen = windows(F.pad(x, (pw, pw, ph, ph)), kernel_size, stride, dilation)
+    return seen.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(1, 3)
+
+# ---
 # col2im
 # %% nbs/07_convolutions.ipynb 206e3935
 def col2im(cols, size, kernel_size, stride=1, padding=0, dilation=1):
@@ -60,15 +69,13 @@ def col2im(cols, size, kernel_size, stride=1, padding=0, dilation=1):
 
 # ---
 # Columns
-# %% nbs/07_convolutions.ipynb 67c5432f
+# %% nbs/07_convolutions.ipynb 5eeb2dbb
 class Columns(torch.autograd.Function):
     "`im2col` and its way back, `col2im`; the settings are pairs."
     @staticmethod
     def forward(ctx, x, kernel_size, stride, padding, dilation):
         ctx.how = x.shape[2:], kernel_size, stride, padding, dilation
-        ph, pw = padding
-        seen = windows(F.pad(x, (pw, pw, ph, ph)), kernel_size, stride, dilation)
-        return seen.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(1, 3)
+        return columns_of(x, kernel_size, stride, padding, dilation)
 
     @staticmethod
     def backward(ctx, g): return col2im(g, *ctx.how), None, None, None, None
