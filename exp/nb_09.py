@@ -43,9 +43,10 @@ def count(memory):
 
 # ---
 # Adagrad
-# %% nbs/09_optimisers.ipynb 889bb2c6
+# %% nbs/09_optimisers.ipynb 314e65dc
 class Adagrad(Design):
-    "Divides by the root of the sum of all squares so far (Duchi, Hazan and Singer, 2011)."
+    """Divides by the root of the sum of all squares so far, which begins with `initial_accumulator_value`; `lr_decay` divides the rate
+    of step t by 1 plus t - 1 times itself (Duchi, Hazan and Singer, 2011)."""
     def __init__(self, params, lr=1e-2, lr_decay=0., weight_decay=0., initial_accumulator_value=0., eps=1e-10, *, maximize=False):
         super().__init__(params, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
                          initial_accumulator_value=initial_accumulator_value, eps=eps, maximize=maximize)
