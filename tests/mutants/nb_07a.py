@@ -29,7 +29,7 @@ MUTANTS = [
     ("dead_share(x, axis)\n", "dead_share(x)\n", 'the axis of the units is ignored'),
     ("        if not learn.training: return\n", "", 'validation is counted as well'),
     ("if self.seen % self.every == 0", "if learn.batch % self.every == 0", 'each epoch begins to count anew'),
-    ("        self.seen += 1", "            self.seen += 1", 'only batches that are looked at are counted'),
+    ("self.hooks.register()\n        self.seen += 1", "(self.hooks.register(), setattr(self, 'seen', self.seen + 1))", 'only batches that are looked at are counted'),
     ("if x is not None and x.numel():", "if x is not None:", 'an empty batch has a mean'),
     ("after_batch = teardown = after_pred", "teardown = after_pred", 'a cancelled batch leaves its hooks on'),
     ("{layer: [] for layer in self.hooks.layers}, 0", "{**{layer: [] for layer in self.hooks.layers}, **self.rows}, 0", 'a second fit is added to the first'),
