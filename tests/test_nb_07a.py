@@ -252,6 +252,7 @@ def test_units_of_sequences_lie_along_the_last_axis():
     x = torch.zeros(2, 3, 5)
     x[1, 2, 0] = 1
     assert dead_share(x, -1) == tensor(4/5) and dead_share(x) == tensor(2/3)
+    assert measure(x, -1)[2] == tensor(4/5) and measure(x)[2] == measure(x, 1)[2] == tensor(2/3)
     assert dead_share(x[:, :, 0], -1) == dead_share(x[:, :, 0]) == tensor(2/3)
 
 
@@ -460,7 +461,7 @@ def seen(dead, mean=1., spread=2., batches=None):
 
 
 @pytest.mark.parametrize('dead, want', [([0.]*20, 'alive'), ([1.]*18 + [.2, .28], 'alive'), ([0.]*18 + [.2, .32], 'dying'), ([0.]*18 + [.8, .9], 'dying'),
-                                        ([0.]*18 + [.9, .92], 'dead'), ([0.]*10 + [1.], 'dying'), ([1.], 'dead'), ([], 'not called')])
+                                        ([0.]*18 + [.9, .92], 'dead'), ([0.]*10 + [1.], 'dying'), ([1.], 'dead'), ([.9]*20, 'dead'), ([.25]*20, 'dying'), ([], 'not called')])
 def test_the_last_tenth_of_the_calls_says_whether_a_layer_is_dead(dead, want):
     stats = seen(dead)
     assert stats.state(stats.table(0)) == want and stats.summary().endswith('  ' + want)
