@@ -285,6 +285,11 @@ def test_of_many_numbers_a_sample_gives_mean_spread_and_histogram_and_all_say_wh
     assert got[3:].tolist() == histogram(part, 41, 10.).tolist() and (got[0] - x.mean()).abs() < .3
 
 
+def test_if_nobody_says_otherwise_a_sample_has_about_16_000_numbers_in_41_parts_from_minus_10_to_10():
+    got = measure(torch.full((100, 300), 9.9))
+    assert len(got) == 44 and 10_000 < got[-1] <= 2**14 and got[3:].sum() == got[-1]
+
+
 def test_nothing_asks_for_a_number_so_nothing_waits():
     "A tensor of the kind `meta` has no numbers: whoever asks for one fails."
     for shape in [(64, 8, 14, 14), (5, 3), (2, 3, 4), ()]: assert measure(torch.empty(shape, device='meta')).shape == (44,)
@@ -341,6 +346,16 @@ def test_only_layers_that_are_asked_for_are_listened_to_in_their_order():
     outside = ActivationStats([nn.ReLU()])
     learn.fit(1, [outside])
     assert outside.names == ['ReLU'] and outside.state(outside.table(0)) == 'not called'
+
+
+def test_units_of_sequences_are_counted_along_the_axis_that_was_asked_for():
+    batches = [(torch.randn(3, 7, 4), torch.zeros(3, 7, dtype=torch.long))]
+    layers = [nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)]
+    layers[0].bias.data[1:3] = -100
+    for axis, want in ((-1, tensor([2/5])), (1, tensor([0.]))):
+        stats = ActivationStats(layers[1:2], axis=axis)
+        Learner(nn.Sequential(*layers), DataLoaders(batches, batches), lambda pred, y: pred.square().mean(), cbs=[stats]).fit(1)
+        close(stats.table(0)['dead'], want)
 
 
 def test_a_second_fit_begins_anew_and_may_be_of_another_model():
