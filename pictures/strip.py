@@ -10,7 +10,7 @@ WIDTH, GAP, TEXT = 1600, 24, 26
 ROWS = [[('01_matmul', 'Seven dots', '01  the time of a matrix product'),
          ('05_learner', 'Three rows of the same six', '05  a network that takes noise away'),
          ('06_schedules', 'The smoothed loss over the learning rate', '06  the right learning rate')],
-        [('03_autograd', 'A graph in a row', '03  how a gradient finds its way'),
+        [('03_autograd', 'A graph that goes up', '03  a gradient finds its way'),
          ('06a_milestone', 'Twenty handwritten digits', '06a  read with confidence, and in doubt')]]
 
 
@@ -38,7 +38,7 @@ def strip(rows):
             pen.text((left + 6, top + height + 4), caption, '#444', font)
             left += shown.width + GAP
         top += height + TEXT + GAP
-    return whole.crop((0, 0, WIDTH, top)).quantize(64, dither=Image.Dither.NONE)
+    return whole.crop((0, 0, WIDTH, top)).quantize(128, dither=Image.Dither.NONE)
 
 
 def main(place=ROOT/'pictures'/'lessons.png'):
