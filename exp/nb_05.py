@@ -24,12 +24,11 @@ def contents(data):
 
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb b7f31c5a
+# %% nbs/05_learner.ipynb 004c63dd
 def one_per_example(data):
     "Whether `data` has a part for each example: a list or tuple of texts, numbers, or dicts; of one form in a tuple."
     if not isinstance(data, (list, tuple)) or hasattr(data, '_fields') or not data: return False
     if any(isinstance(part, (torch.Tensor, list, tuple)) for part in data): return False
-    # the form of a part: the keys of a dict, True for a text or a number, False for another container
     forms = {frozenset(part) if isinstance(part, Mapping) else contents(part) is None for part in data}
     return isinstance(data, list) or len(forms) == 1 and False not in forms
 
