@@ -223,34 +223,6 @@ class Predictor(Asker):
         return {'loss': row.pop('valid_loss'), **row}
 
 # ---
-# Learner
-# %% nbs/05_learner.ipynb 25f44d57
-class Learner(Predictor):
-    """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
-    are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
-    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
-        super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
-        self.lr = lr
-
-    def parts(self):
-        "By name, what a fit changes and can be put back: everything that has a state_dict."
-        named = {'model': self.model, 'opt': self.opt, 'loss_func': self.loss_func}
-        return {name: part for name, part in named.items() if hasattr(part, 'state_dict')}
-
-    def summary(self):
-        "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
-        rows, leaves = [], [layer for layer in self.model.modules() if not any(layer.children())]
-        def count(module): return sum(p.numel() for p in module.parameters())
-        def shape(out): return tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
-        def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
-        hooks = [layer.register_forward_hook(note) for layer in leaves]
-        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)
-        finally:
-            for hook in hooks: hook.remove()
-        rows.append(('all parameters', '', count(self.model)))
-        return '\n'.join(f'{name:<20} {str(size):<24} {n:>12,}' for name, size, n in rows)
-
-# ---
 # check_count
 # %% nbs/05_learner.ipynb 7db75fad
 def check_count(what, value):
@@ -294,5 +266,33 @@ class StopOnNaN(Callback):
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
         raise CancelFit(f'{bad[0]}; model and optimiser are as they were {len(self.losses)} batches ago or less')
+
+# ---
+# Learner
+# %% nbs/05_learner.ipynb 25f44d57
+class Learner(Predictor):
+    """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
+    are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
+    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
+        super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
+        self.lr = lr
+
+    def parts(self):
+        "By name, what a fit changes and can be put back: everything that has a state_dict."
+        named = {'model': self.model, 'opt': self.opt, 'loss_func': self.loss_func}
+        return {name: part for name, part in named.items() if hasattr(part, 'state_dict')}
+
+    def summary(self):
+        "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
+        rows, leaves = [], [layer for layer in self.model.modules() if not any(layer.children())]
+        def count(module): return sum(p.numel() for p in module.parameters())
+        def shape(out): return tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
+        def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
+        hooks = [layer.register_forward_hook(note) for layer in leaves]
+        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)
+        finally:
+            for hook in hooks: hook.remove()
+        rows.append(('all parameters', '', count(self.model)))
+        return '\n'.join(f'{name:<20} {str(size):<24} {n:>12,}' for name, size, n in rows)
 
 # ---

@@ -38,7 +38,7 @@ def strip(rows):
             pen.text((left + 6, top + height + 4), caption, '#444', font)
             left += shown.width + GAP
         top += height + TEXT + GAP
-    return whole.crop((0, 0, WIDTH, top)).quantize(128, dither=Image.Dither.NONE)
+    return whole.crop((0, 0, WIDTH, top)).quantize(96, dither=Image.Dither.NONE)
 
 
 def main(place=ROOT/'pictures'/'lessons.png'):
