@@ -4,14 +4,23 @@
 All notebooks are read and checked first, and every problem of every notebook is reported; then all changed modules are
 written, or none. One file, standard library only, Python 3.11 or newer: copy it into a repository of your own.
 
-    notebook2script.py                     every notebook of nbs/, from any folder of the project
-    notebook2script.py nbs/02_title.ipynb  this one
-    notebook2script.py --check             writes nothing; exit status 1 where a module is not what its notebook says
+    notebook2script.py [options] [NOTEBOOK|FOLDER ...]     none: every notebook of nbs/, from any folder of the project
+
+    --out FOLDER       folder of the modules (exp/ beside nbs/)
+    --up-to 05         only notebooks up to this number
+    --check            write nothing; exit status 1 where a module is not what its notebook says
+    --diff             write nothing; show what would change
+    --watch            export whenever a notebook is saved, until Ctrl-C
+    --prune            remove generated modules whose notebook is gone
+    --force            overwrite modules edited by hand
+    --where FILE:LINE  the cell behind a line of a module; - for a traceback on stdin
+    -q, --quiet        no closing line
 
 Other folders: [tool.notebook2script] in pyproject.toml, with notebooks = "lessons" and out = "src/lib".
 Exit status: 0 done or clean, 1 --check found something, 2 bad input (nothing written), 3 the file system refused."""
-import argparse, builtins, gc, json, opcode, os, re, sys, time, warnings, zlib   # the rest where few runs need it
+import builtins, gc, json, opcode, os, re, sys, time, warnings, zlib   # the rest where few runs need it
 from fnmatch import fnmatch
+from getopt import GetoptError, gnu_getopt
 from pathlib import Path
 
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
@@ -802,27 +811,25 @@ def placed(lines):
         place = found and where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')
         if place: yield f'    {place}'
 
-def watch(args):
+def watch(notebooks, options):
     "Exports whenever a notebook has been saved, until Ctrl-C."
     seen, done = [], None
     try:
         while True:
-            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size)
-                        for p in collect(args.notebooks, places(args.notebooks)[1])]
+            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(notebooks, places(notebooks)[1])]
             except (OSError, Refused): now = seen
-            if now == seen and now != done:                            # nothing has moved since the last look
+            if now == seen != done:                                    # nothing has moved since the last look
                 done = now
-                run(args)
+                run(notebooks, options)
             seen = now
             time.sleep(.2)
     except KeyboardInterrupt: return 0
 
-def run(args):
+def run(notebooks, options):
     "One export; prints what happened, and returns the exit status."
+    check, diff, watching, quiet = (options.get(name, False) for name in ('check', 'diff', 'watch', 'quiet'))
     gc.disable()                                                       # looking for cycles would cost a twentieth
-    try:
-        result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune,
-                        force=args.force, up_to=args.up_to)
+    try: result = export(*notebooks, **{name: options[name] for name in {*options} - {'watch', 'quiet'}})
     except Refused as e: return tell(*e.args, 'nothing was written') or 2
     except OSError as e: return tell(f'the file system refused: {e}') or 3
     finally: gc.enable()
@@ -830,48 +837,39 @@ def run(args):
     for path, state in result.orphans.items():
         tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
     for path, (state, old, new) in result.changes.items():
-        if args.check: tell(f'{path}: {state}')
-        if args.diff: print(difference(old, new, path), end='')
-        if args.watch: print(f'{time.strftime("%H:%M:%S")} {path.name}')
+        if check: tell(f'{path}: {state}')
+        if diff: print(difference(old, new, path), end='')
+        if watching: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
-    counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
+    counts = f'{written} {"to write" if check or diff else "written"}, {unchanged} unchanged'
     total, counts = written + unchanged, counts + (f', {removed} removed' if removed else '')
-    if not args.quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
-    return int(args.check and bool(result.written or result.orphans or result.problems))
+    if not quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
+    return int(check and bool(result.written or result.orphans or result.problems))
 
 def tell(*messages):
     "Prints messages to standard error, on a terminal with the first line of each in red."
     mark = '\033[31m\\1\033[0m' if sys.stderr.isatty() and 'NO_COLOR' not in os.environ else r'\1'
     for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
 
-def arguments():
-    "The parser of the command line."
-    def layout(prog): return argparse.RawDescriptionHelpFormatter(prog, width=118)
-    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=layout)
-    parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
-    parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
-    parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
-    parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line; - for a traceback on stdin')
-    for option, text in {'--check': 'write nothing; 1 where a module is not what its notebook says',
-                         '--diff': 'write nothing; show what would change',
-                         '--watch': 'export whenever a notebook is saved, until Ctrl-C',
-                         '--prune': 'remove generated modules whose notebook is gone',
-                         '--force': 'overwrite modules edited by hand', '-q --quiet': 'no closing line'}.items():
-        parser.add_argument(*option.split(), action='store_true', help=text)
-    return parser
+OPTIONS = 'out= up-to= upTo= where= check diff watch prune force quiet help'.split()
 
 def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    args = arguments().parse_args([arg for arg in (sys.argv[1:] if argv is None else argv)
-                                   if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)])     # that is the usual
+    argv = [arg for arg in (sys.argv[1:] if argv is None else argv)
+            if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)]     # that is the usual
+    try: given, notebooks = gnu_getopt(argv, 'qh', OPTIONS)
+    except GetoptError as e: return tell(f'{e}; --help lists the options') or 2
+    words = {'-q': 'quiet', '-h': 'help', '--up-to': 'up_to', '--upTo': 'up_to'}
+    options = {words.get(name, name[2:]): value if f'{name[2:]}=' in OPTIONS else True for name, value in given}
     try:
-        if not args.where: return watch(args) if args.watch else run(args)
-        if args.where == '-':
+        if 'help' in options: return print(__doc__) or 0
+        if 'where' not in options: return (watch if 'watch' in options else run)(notebooks, options)
+        if options['where'] == '-':
             for line in placed(sys.stdin): print(line, flush=True)
-        elif place := where(args.where): print(place)
-        else: return tell(f'{args.where}: no line of a generated module') or 2
+        elif place := where(options['where']): print(place)
+        else: return tell(f'{options["where"]}: no line of a generated module') or 2
         return 0
     except BrokenPipeError:                                            # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
