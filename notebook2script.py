@@ -158,7 +158,7 @@ def cells_of(data, shown):
 # Select: cells -> exported cells
 
 DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
-ALMOST = 'almost a directive'
+WORDS, ALMOST = ('export', 'exports', 'exporti', 'exportd'), 'almost a directive'
 SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
          for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
 
@@ -176,7 +176,7 @@ def select(cells, result):
             code = '\n'.join(lines[:first] + lines[first + 1:]).rstrip('\n')
             if code.strip(): cell.code, cell.directive = code, first
             if words[first] != 'export': result.notes.append(f'`#| {words[first]}` is taken for `#export`')
-        if any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
+        if 'default_exp' in cell.source and re.search(r'(?m)^#[ \t]*\|?[ \t]*default_exp\b', '\n'.join(lines[:top])):
             result.notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
     return [cell for cell in cells if cell.code]
 
@@ -184,11 +184,10 @@ def directive(line):
     "`export`, or another tool's word for it, in a line that is a directive; ALMOST in a slip, but not in a sentence."
     if not (match := re.fullmatch(DIRECTIVE, line)): return None
     pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
-    own = word == 'export' or word in ('exports', 'exporti', 'exportd') and (pipe or not blank)
-    if own and not more: return word
+    if word in WORDS and not more and (word == 'export' or pipe or not blank): return word
     if blank and not pipe: return ALMOST if word in SLIPS and not more else None
     few = pipe or len(more.lstrip(':,;').split()) < 2
-    return ALMOST if few and (word in SLIPS or re.fullmatch('export[sid]?', word)) else None
+    return ALMOST if few and (word in SLIPS or word in WORDS) else None
 
 def misses(kind, lines, words, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
@@ -208,8 +207,8 @@ def misses(kind, lines, words, top):
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
     import tokenize
-    read = (f'{line}\n' for line in lines).__next__
-    try: return (tokenize.COMMENT, index + 1) in [(kind, start[0]) for kind, _, start, *_ in tokenize.generate_tokens(read)]
+    tokens = tokenize.generate_tokens((f'{line}\n' for line in lines).__next__)
+    try: return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
     except (tokenize.TokenError, SyntaxError): return True
 
 
@@ -229,10 +228,8 @@ class Module:
     def __init__(self, shown, cells, package, result):
         self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
-        if self.exported and not self.name:
-            wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
-            result.errors.append(f'{shown}: {wrong}')
-        elif self.exported: result.errors += self.assemble()
+        if self.exported: result.errors += self.assemble() if self.name else [f'{shown}: exports cells, but its name '
+            'has no number and title, such as 02_title.ipynb or 02b_title.ipynb']
 
     def assemble(self):
         "Joins the exported cells, with `from __future__` lines on top, and checks each; gives the problems."
@@ -323,7 +320,7 @@ NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Facts:
-    """What the code of the module `name`, of a `package`, does with names: which are `bound`; its `imports` and `reads`.
+    """What the code of the module `name` of a `package` does with names: which are `bound`; its `imports` and `reads`.
     Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
     then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
     def __init__(self, name='', package='', text='', path=None, folders=(), bound=(), doubt=''):
@@ -333,6 +330,7 @@ class Facts:
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
         """Goes through a code object, `now` where it runs while the module is imported, and through those in it, unless
         `deep` only such as bind names of the module. Returns itself."""
+        if not code.co_names and not any(type(const) is type(code) for const in code.co_consts): return self
         steps, names, last = instructions(code), code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
             local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
@@ -406,7 +404,7 @@ class Names:
         return facts
 
     def scope(self, facts):
-        "(all names of a module, its own and those that its star imports give; by name the Facts of whoever may add more)."
+        "(all names of a module, its own and what its star imports give; by name the Facts of those that may add more)."
         names, others = set(facts.bound), {facts.name: facts}
         for base in facts.stars():
             given, more = self.star(base)
@@ -850,7 +848,7 @@ def main(argv=None):
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     argv = [arg for arg in (sys.argv[1:] if argv is None else argv)
-            if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)]     # that is the usual
+            if arg.lower() not in ('--allfiles', '--allfiles=true', '--allfiles=1')]    # that is the usual
     try: given, notebooks = gnu_getopt(argv, 'qh', OPTIONS)
     except GetoptError as e: return tell(f'{e}; --help lists the options') or 2
     words = {'-q': 'quiet', '-h': 'help', '--up-to': 'up_to', '--upTo': 'up_to'}
