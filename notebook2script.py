@@ -360,7 +360,7 @@ class Facts:
 
 def instructions(code):
     "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
-    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    operations, arguments = (both := code.co_code)[::2], both[1::2]
     spans = [found.span() for found in STEP.finditer(operations)]      # the higher bytes of an argument come first
     return [(end - 1, OPS[operations[end - 1]], int.from_bytes(arguments[start:end])) for start, end in spans]
 
