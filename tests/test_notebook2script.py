@@ -403,6 +403,8 @@ def test_future_imports_are_lifted_to_the_top(shop):
     assert export().problems == []
     assert body(shop.module()).startswith('from __future__ import annotations\n') and shop.module().count('__future__') == 1
     compile(shop.module(), 'm', 'exec')
+    shop('01_a.ipynb', '#export\nfrom __future__ import annotations\nmdl')
+    assert 'cell 1, line 3: `mdl`' in export().problems[0]
 
 
 def test_future_imports_of_several_lines_are_lifted_once_and_texts_about_them_stay(shop):
