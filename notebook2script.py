@@ -4,14 +4,23 @@
 All notebooks are read and checked first, and every problem of every notebook is reported; then all changed modules are
 written, or none. One file, standard library only, Python 3.11 or newer: copy it into a repository of your own.
 
-    notebook2script.py                     every notebook of nbs/, from any folder of the project
-    notebook2script.py nbs/02_title.ipynb  this one
-    notebook2script.py --check             writes nothing; exit status 1 where a module is not what its notebook says
+    notebook2script.py [options] [NOTEBOOK|FOLDER ...]     none: every notebook of nbs/, from any folder of the project
+
+    --out FOLDER       folder of the modules (exp/ beside nbs/)
+    --up-to 05         only notebooks up to this number
+    --check            write nothing; exit status 1 where a module is not what its notebook says
+    --diff             write nothing; show what would change
+    --watch            export whenever a notebook is saved, until Ctrl-C
+    --prune            remove generated modules whose notebook is gone
+    --force            overwrite modules edited by hand
+    --where FILE:LINE  the cell behind a line of a module; - for a traceback on stdin
+    -q, --quiet        no closing line
 
 Other folders: [tool.notebook2script] in pyproject.toml, with notebooks = "lessons" and out = "src/lib".
 Exit status: 0 done or clean, 1 --check found something, 2 bad input (nothing written), 3 the file system refused."""
-import argparse, builtins, gc, json, opcode, os, re, sys, time, warnings, zlib   # the rest where few runs need it
+import builtins, gc, json, opcode, os, re, sys, time, warnings, zlib   # the rest where few runs need it
 from fnmatch import fnmatch
+from getopt import GetoptError, gnu_getopt
 from pathlib import Path
 
 NO_PROGRAM = SyntaxError, RecursionError, MemoryError, ValueError     # what Python raises for a text that is none
@@ -25,8 +34,11 @@ class Result:
     `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
     `errors`, which stop it; `problems`, which do not; `notes`, which are no problems; `seconds`."""
     def __init__(self):
-        self.written, self.unchanged, self.removed, self.changes, self.orphans = [], [], [], {}, {}
+        self.unchanged, self.removed, self.changes, self.orphans = [], [], {}, {}
         self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
+
+    @property
+    def written(self): return [*self.changes]
 
 
 # Find: the project -> its notebooks, in reading order
@@ -100,7 +112,7 @@ class Cell:
         source = raw.get('source', None if self.kind == 'code' else '')
         try: source = ''.join(source) if isinstance(source, list) else source + ''
         except TypeError: raise Refused(self.problem('source is neither a text nor a list of texts'))
-        self.source = source.replace('\r\n', '\n').replace('\r', '\n')
+        self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
         if self.kind != 'code' and ('<<<<<<<' in source or '>>>>>>>' in source) and re.search(LEFT_OVER, self.source):
             raise Refused(self.problem(UNFINISHED))
 
@@ -125,7 +137,7 @@ def read(path, shown):
 def cells_of(data, shown):
     "The cells of the bytes of a notebook. Raises Refused."
     def refuse(message): raise Refused(f'{shown}: {message}')
-    try: notebook = json.loads(text := data.decode('utf-8-sig'))
+    try: notebook = json.loads(text := data.removeprefix(b'\xef\xbb\xbf').decode())
     except UnicodeDecodeError as e: refuse(f'not UTF-8: byte {e.start} is {e.object[e.start]:#04x}')
     except RecursionError: refuse('nested too deeply')
     except ValueError as e:
@@ -146,7 +158,7 @@ def cells_of(data, shown):
 # Select: cells -> exported cells
 
 DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
-ALMOST = 'almost a directive'
+WORDS, ALMOST = ('export', 'exports', 'exporti', 'exportd'), 'almost a directive'
 SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
          for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
 
@@ -161,10 +173,10 @@ def select(cells, result):
         if cell.kind != 'code': continue
         first = next((i for i, word in words.items() if word != ALMOST), top)
         if first < top:
-            code = '\n'.join(lines[:first] + lines[first + 1:])
+            code = '\n'.join(lines[:first] + lines[first + 1:]).rstrip('\n')
             if code.strip(): cell.code, cell.directive = code, first
             if words[first] != 'export': result.notes.append(f'`#| {words[first]}` is taken for `#export`')
-        if any(re.match(r'(?i)#[ \t]*\|?[ \t]*default_exp\b', line) for line in lines[:top]):
+        if 'default_exp' in cell.source and re.search(r'(?m)^#[ \t]*\|?[ \t]*default_exp\b', '\n'.join(lines[:top])):
             result.notes.append('`#| default_exp` is not followed: the number of a notebook names its module')
     return [cell for cell in cells if cell.code]
 
@@ -172,11 +184,10 @@ def directive(line):
     "`export`, or another tool's word for it, in a line that is a directive; ALMOST in a slip, but not in a sentence."
     if not (match := re.fullmatch(DIRECTIVE, line)): return None
     pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
-    own = word == 'export' or word in ('exports', 'exporti', 'exportd') and (pipe or not blank)
-    if own and not more: return word
+    if word in WORDS and not more and (word == 'export' or pipe or not blank): return word
     if blank and not pipe: return ALMOST if word in SLIPS and not more else None
     few = pipe or len(more.lstrip(':,;').split()) < 2
-    return ALMOST if few and (word in SLIPS or re.fullmatch('export[sid]?', word)) else None
+    return ALMOST if few and (word in SLIPS or word in WORDS) else None
 
 def misses(kind, lines, words, top):
     "(index, message) of each line that looks like a directive and is none; the code begins at the index `top`."
@@ -195,10 +206,10 @@ def misses(kind, lines, words, top):
 
 def is_comment(lines, index):
     "Whether a line that looks like a comment is one, and not part of a text in quotes."
-    import io, tokenize
-    try: tokens = [*tokenize.generate_tokens(io.StringIO('\n'.join(lines)).readline)]
+    import tokenize
+    tokens = tokenize.generate_tokens((f'{line}\n' for line in lines).__next__)
+    try: return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
     except (tokenize.TokenError, SyntaxError): return True
-    return any(token.type == tokenize.COMMENT and token.start[0] == index + 1 for token in tokens)
 
 
 # Check: exported cells -> a module's text, if it can be one
@@ -208,7 +219,6 @@ RULE = '\n# ---\n'
 HEAD = r'(?:<<<<<<< .*\n)?# Generated from (.+)\n(?:(?:[<|>]{7}|=======).*\n|# Generated from .+\n)*# Do not edit.*\n'
 FUTURE = r'(?:\n(?:from __future__ import .+\n)+)?'
 MARK = r'(?m)^# ---\n#.*\n# %% (.+) ([0-9a-f]{8})\n'
-OLD = r'# Generated from .+\n# Do not edit.* ([0-9a-f]{16})\n\n'                          # the first edition's
 MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w.*]+\?{1,2}\s*$'
 NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 
@@ -218,21 +228,19 @@ class Module:
     def __init__(self, shown, cells, package, result):
         self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
-        if self.exported and not self.name:
-            wrong = 'exports cells, but its name has no number and title, such as 02_title.ipynb or 02b_title.ipynb'
-            result.errors.append(f'{shown}: {wrong}')
-        elif self.exported: result.errors += self.assemble()
+        if self.exported: result.errors += self.assemble() if self.name else [f'{shown}: exports cells, but its name '
+            'has no number and title, such as 02_title.ipynb or 02b_title.ipynb']
 
     def assemble(self):
         "Joins the exported cells, with `from __future__` lines on top, and checks each; gives the problems."
         shown = re.sub(r'[\r\n\ud800-\udfff]|(?<=coding)[:=]', '?', self.shown)        # what no comment may hold
         future, blocks, problems = {}, [], []
         for cell in self.exported:
-            problems += lift(cell, future)
+            if '__future__' in cell.code: problems += lift(cell, future)
             blocks.append(f'{RULE}# {title(cell.code)}'.rstrip() + f'\n# %% {shown} {digest(cell.code)}\n{cell.code}\n')
         top = '\n' + ''.join(f'{line}\n' for line in future) if future else ''
         self.text = HEADER.format(shown) + top + ''.join(blocks) + RULE
-        self.facts = Facts(self.package, self.text)
+        self.facts = Facts(f'{self.package}.{self.name}', self.package, self.text)
         above, flags = '', sum({*future.values()})
         for cell in self.exported:
             problems += check(cell, flags, self.facts)
@@ -258,20 +266,18 @@ def place(code, at):
 
 def lift(cell, future):
     "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
+    import ast, __future__
     lines = cell.code.split('\n')
-    if '__future__' in cell.code:
-        import ast, __future__
-        try: statements = ast.parse(cell.code).body
-        except NO_PROGRAM: statements = []                             # check says more
-        for node in statements:
-            if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
-            taken = range(node.lineno, node.end_lineno + 1)
-            names = [alias.name for alias in node.names]
-            if not {*names} <= {*__future__.all_feature_names}: continue               # check says so
-            if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
-                yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
-            for line in taken: lines[line - 1] = ''
-            future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
+    try: statements = ast.parse(cell.code).body
+    except NO_PROGRAM: return                                          # check says more
+    for node in statements:
+        if not isinstance(node, ast.ImportFrom) or node.module != '__future__': continue
+        taken, names = range(node.lineno, node.end_lineno + 1), [alias.name for alias in node.names]
+        if not {*names} <= {*__future__.all_feature_names}: continue   # check says so
+        if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
+            yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
+        for line in taken: lines[line - 1] = ''
+        future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
     cell.code = '\n'.join(lines).rstrip('\n')
 
 def title(code):
@@ -306,7 +312,7 @@ def check(cell, flags, facts, above=''):
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
 OPS = {opcode.opmap[name]: name for name in """LOAD_CONST LOAD_SMALL_INT LOAD_NAME LOAD_GLOBAL LOAD_FROM_DICT_OR_GLOBALS
-    STORE_NAME STORE_GLOBAL IMPORT_NAME MAKE_FUNCTION""".split() if name in opcode.opmap}
+    STORE_NAME STORE_GLOBAL IMPORT_NAME""".split() if name in opcode.opmap}
 STEP = re.compile(b'%b*[%b]' % (re.escape(bytes([opcode.EXTENDED_ARG])), re.escape(bytes(OPS))))
 ABSENT = 'is not installed'
 AT_ONCE = '<listcomp>', '<setcomp>', '<dictcomp>'
@@ -314,26 +320,25 @@ NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Facts:
-    """What the code of a module of `package` does with its names: which are `bound`; its `imports` and `reads`.
+    """What the code of the module `name` of a `package` does with names: which are `bound`; its `imports` and `reads`.
     Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
     then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
-    def __init__(self, package='', text='', path=None, folders=(), bound=(), doubt=''):
-        self.package, self.text, self.path, self.folders, self.doubt = package, text, path, folders, doubt
-        self.bound, self.reads, self.imports = {*bound}, [], []
+    def __init__(self, name='', package='', text='', path=None, folders=(), bound=(), doubt=''):
+        self.name, self.package, self.text, self.path, self.folders = name, package, text, path, folders
+        self.bound, self.reads, self.imports, self.doubt = {*bound}, [], [], doubt
 
-    def add(self, code=None, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object (None: the text's), `now` where it runs while the module is imported, and through
-        those in it, unless `deep` only such as bind names of the module. Returns itself."""
-        code = code or compile(self.text, 'module', 'exec', 0, True, 0)
-        steps, names, last = [*instructions(code)], code.co_names, None
+    def add(self, code, top=True, now=True, local=frozenset(), deep=True):
+        """Goes through a code object, `now` where it runs while the module is imported, and through those in it, unless
+        `deep` only such as bind names of the module. Returns itself."""
+        if not code.co_names and not any(type(const) is type(code) for const in code.co_consts): return self
+        steps, names, last = instructions(code), code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
             local = {names[argument] for _, op, argument in steps if op == 'STORE_NAME'}
         for at, op, argument in steps:
             match op:
-                case 'LOAD_CONST': before, last = last, code.co_consts[argument]
-                case 'LOAD_SMALL_INT': before, last = last, argument   # of Python 3.14
-                case 'MAKE_FUNCTION':                                  # of the code that was loaded last
-                    if deep or opcode.opmap['STORE_GLOBAL'] in last.co_code:
+                case 'LOAD_CONST' | 'LOAD_SMALL_INT':                  # the latter in Python 3.14
+                    before, last = last, argument if op == 'LOAD_SMALL_INT' else code.co_consts[argument]
+                    if type(last) is type(code) and (deep or opcode.opmap['STORE_GLOBAL'] in last.co_code):
                         self.add(last, False, now and (not last.co_flags & 1 or last.co_name in AT_ONCE), local, deep)
                 case 'IMPORT_NAME':                                    # the constants: how many dots, which names
                     above = self.package.rsplit('.', before - 1)[0] if before else ''
@@ -355,10 +360,9 @@ class Facts:
 
 def instructions(code):
     "(index, operation, argument) of the instructions that have to do with names, or with what is defined or imported."
-    operations, arguments = code.co_code[::2], code.co_code[1::2]
-    for found in STEP.finditer(operations):
-        start, end = found.span()                                      # the higher bytes of an argument come first
-        yield end - 1, OPS[operations[end - 1]], int.from_bytes(arguments[start:end])
+    operations, arguments = (both := code.co_code)[::2], both[1::2]
+    spans = [found.span() for found in STEP.finditer(operations)]      # the higher bytes of an argument come first
+    return [(end - 1, OPS[operations[end - 1]], int.from_bytes(arguments[start:end])) for start, end in spans]
 
 class Unknown(Exception): "Which names a module has cannot be known; says why."
 
@@ -367,16 +371,16 @@ class Names:
     imported. Each is looked at once."""
     def __init__(self, modules, root, out):
         self.out, self.path, self.given = out, [str(root), *sys.path], {}
-        self.known = {f'{out.name}.{module.name}': module.facts for module in modules}
+        self.known = {module.facts.name: module.facts for module in modules}
 
     def facts(self, dotted):
         "The Facts of a module."
         if dotted not in self.known:
             first, *rest = dotted.split('.')
             path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-            ours = first == self.out.name and path.is_file()
-            try: self.known[dotted] = Facts(first, path.read_text('utf-8')).add() if ours else self.installed(dotted)
-            except NO_PROGRAM as e: self.known[dotted] = Facts(doubt=f'{dotted} cannot be read: {e}')
+            try: self.known[dotted] = (Facts(dotted, first, text := path.read_text('utf-8')).add(compiled(text))
+                                       if first == self.out.name and path.is_file() else self.installed(dotted))
+            except NO_PROGRAM as e: self.known[dotted] = Facts(dotted, doubt=f'cannot be read: {e}')
         return self.known[dotted]
 
     def installed(self, dotted):
@@ -391,50 +395,49 @@ class Names:
             path = (spec and spec.has_location and spec.submodule_search_locations) or folder
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
-            return Facts(bound=dir(__import__(dotted)))                # Python's own: it has no text, and shows nothing
-        if not spec or binary: return stub(folder, spec, dotted)
-        facts = Facts(spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
+            return Facts(dotted, bound=dir(__import__(dotted)))        # Python's own: it has no text, and shows nothing
+        if not spec or binary: return stub(dotted, folder, spec)
+        facts = Facts(dotted, spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
         if spec.origin:                                                # without: a folder, which has no code
             spec.loader.set_data = lambda *args, **options: None       # compiled code is read, never written
             facts.add(spec.loader.get_code(name), deep=False)
         return facts
 
     def scope(self, facts):
-        "(all names of a module, its own and those that its star imports give; why there may be more, or '')."
-        names, doubt = set(facts.bound), facts.doubt
+        "(all names of a module, its own and what its star imports give; by name the Facts of those that may add more)."
+        names, others = set(facts.bound), {facts.name: facts}
         for base in facts.stars():
-            given, unsure = self.star(base)
-            names |= given
-            if not facts.path or not unsure.endswith(ABSENT): doubt = unsure or doubt  # else a line that never runs
-        return names, doubt
+            given, more = self.star(base)
+            names |= given                                             # not installed: in a line that never runs
+            others |= {name: other for name, other in more.items() if not (facts.path and other.doubt == ABSENT)}
+        return names, others
 
     def star(self, dotted):
-        "(what `from dotted import *` gives, with more where `__all__` is computed; why it may give more, or '')."
+        "What `from dotted import *` gives, and more where `__all__` is computed; the same two."
         if dotted in self.given: return self.given[dotted]
-        self.given[dotted] = set(), ''                                 # a circle adds nothing
+        self.given[dotted] = set(), {}                                 # a circle adds nothing
         facts = self.facts(dotted)
-        names, doubt = self.scope(facts)
+        names, others = self.scope(facts)
         if '__all__' in facts.bound:
             listed, complete = every(text := facts.source())
-            if complete: names, doubt = listed, ''
-            elif '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r'''["'](\w+)["']''', text)}
+            if complete: names, others = listed, {}
+            elif '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r"""["'](\w+)["']""", text)}
         else:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
             names = {name for name in names if not name.startswith('_')}
-        self.given[dotted] = names, doubt
-        return names, doubt
+        self.given[dotted] = names, others
+        return names, others
 
-    def lacking(self, dotted, facts, wanted):
+    def lacking(self, facts, wanted):
         "Those of the names `wanted` that a module lacks. Raises Unknown where it may have them all the same."
         if not (lost := wanted - facts.bound): return lost
-        names, doubt = self.scope(facts)
-        lost, chain = lost - names, [(dotted, facts)]
-        if lost and doubt: raise Unknown(doubt)
-        for name, facts in chain if lost else []:                      # all whose names the module takes by a star, too
-            if how := writes(facts.source(), strict=not facts.path): raise Unknown(f'{name} {how}')
-            bases = [(base, self.known[base]) for base in facts.stars() if base in self.known]
-            chain += [base for base in bases if base not in chain]
-        return lost
+        names, others = self.scope(facts)
+        for other in others.values() if lost - names else ():
+            why = other.doubt or writes(other.source(), strict=not other.path)
+            if why: raise Unknown(f'{other.name} {why}')
+        return lost - names
+
+def compiled(text): return compile(text, 'module', 'exec', 0, True, 0)
 
 def every(text):
     "(the names that `__all__` lists in so many words, whether those are all)."
@@ -445,20 +448,21 @@ def every(text):
         except (TypeError, *NO_PROGRAM): pass                          # computed
     return names, bool(found) and found == len(re.findall(r'(?m)^[^#\n]*\b__all__\b', text))
 
-def stub(places, spec, dotted):
+def stub(dotted, places, spec):
     "The Facts of a module whose code is none of Python's: what its stub says, or else every name in its binary."
     for file in (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__')):
         if not os.path.isfile(file): continue
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
-        return Facts(bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
-    if not spec: return Facts(doubt=f'{dotted} {ABSENT}')
-    return Facts(bound=map(bytes.decode, re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes())))
+        return Facts(dotted, bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
+    words = re.findall(rb'(?=([A-Za-z_]\w*)\0)', Path(spec.origin).read_bytes()) if spec else ()
+    return Facts(dotted, bound=map(bytes.decode, words), doubt='' if spec else ABSENT)
 
 def missing(module, names):
     "A problem for each name that a module reads and lacks, where it is first read."
-    if not (lost := names.lacking(module.shown, module.facts, {name for name, *_ in module.facts.reads})): return
-    lost = lost - {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}                        # `name: type` declares it
+    if not (lost := names.lacking(module.facts, {name for name, *_ in module.facts.reads})): return
+    lost -= {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}          # `name: type` declares it
+    lost -= Facts().add(compiled(re.sub(r'\bif (False|0):', 'if lost:', module.text))).bound    # the compiler skips it
     wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
     reads = [read for read in module.facts.reads if read[0] in lost]
     for name, code, at, _ in sorted(reads, key=lambda read: place(*read[1:3])):
@@ -469,25 +473,27 @@ def missing(module, names):
 def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
     soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
-    given = [names.star(base) for base in module.facts.stars()] if soon else []
-    if doubts := [doubt for _, doubt in given if doubt]: raise Unknown(doubts[0])
+    for given, others in map(names.star, module.facts.stars()) if soon else ():
+        for other in others.values():
+            if other.doubt: raise Unknown(f'{other.name} {other.doubt}')
+        soon = [read for read in soon if read[0] not in given]
     for name, code, at in soon:
         wrong = f'`{name}` is read here, above the line that sets it'
-        if not any(name in star for star, _ in given): yield module.problem(wrong, code, at, name, 'NameError', AROUND)
+        yield module.problem(wrong, code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
     for base, taken, code, at in module.facts.imports:
         if not re.fullmatch(rf'{re.escape(module.package)}\.nb_[0-9]+[a-z]?', base): continue
         facts = names.facts(base)
-        if '__getattr__' in facts.bound or facts.doubt.endswith(ABSENT): continue      # which is a problem of its own
-        for name in names.lacking(base, facts, {*taken} - {'*'} - ALWAYS):
+        if '__getattr__' in facts.bound or facts.doubt == ABSENT: continue             # which is a problem of its own
+        for name in names.lacking(facts, {*taken} - {'*'} - ALWAYS):
             yield module.problem(f'{base} has no `{name}`', code, at, name, 'ImportError')
 
 def listed(module, names):
     "A problem for each name that `__all__` lists and the module lacks."
     wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
-    for name in names.lacking(module.shown, module.facts, wanted):
+    for name in names.lacking(module.facts, wanted):
         cell, found = next((cell, found) for cell in module.exported
                            if (found := re.search(rf'(["\']){name}\1', cell.code)))
         line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
@@ -559,7 +565,7 @@ def setter(module, name):
     for cell in module.cells:
         if cell.kind != 'code' or cell.code or name not in cell.source: continue
         text = re.sub(r'(?m)^([ \t]*)[%!?].*', r'\1pass', cell.source)
-        try: found = name in Facts('', text).add().bound
+        try: found = name in Facts().add(compiled(text)).bound
         except NO_PROGRAM: continue
         if found: return f'in cell {cell.number}, which is not exported'
     return 'nowhere'
@@ -578,24 +584,19 @@ def check_imports(module, orders):
 
 # Plan: modules -> what to write
 
-SAME, OURS, EDITED, TORN = 'unchanged', 'out of date', 'edited by hand', 'left with conflict markers by a merge'
-REFUSALS = {'a link': 'is a link, and nothing is written through a link',
-            'foreign': 'was not generated, so it is not overwritten'}
+SAME, MISSING, OURS, EDITED = 'unchanged', 'missing', 'out of date', 'edited by hand'
+TORN = 'left with conflict markers by a merge'
+LINK, FOREIGN = 'is a link, and nothing is written through a link', 'was not generated, so it is not overwritten'
 
 def standing(path, wanted=None):
     "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
-    if path.is_symlink(): return 'a link', ''
+    if path.is_symlink(): return LINK, ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
-    except FileNotFoundError: return 'missing', ''
+    except FileNotFoundError: return MISSING, ''
     if text == wanted: return SAME, text
     plain = re.sub(r'(?m)[ \t\r]+$', '', text)
-    if not re.match(HEAD, plain): return 'foreign', text
-    if old := re.match(OLD, plain):
-        import hashlib
-        plain = text.replace('\r\n', '\n')
-        sound = hashlib.sha256(plain[old.end():].encode('utf-8', 'surrogatepass')).hexdigest()[:16] == old[1]
-    else: sound = all(right for *_, right in blocks(plain))
-    if sound: return OURS, text
+    if not re.match(HEAD, plain): return FOREIGN, text
+    if all(right for *_, right in blocks(plain)): return OURS, text
     torn = all(re.search(f'(?m)^{mark}', plain) for mark in ('<{7} ', '={7}$', '>{7} '))
     return (TORN if torn else EDITED), text
 
@@ -625,14 +626,13 @@ def plan(modules, root, out, force, whole, result):
         if state == SAME: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
-        owner, refusal = re.match(HEAD, old), REFUSALS.get(state)
-        if owner and not refusal and owner[1] != module.shown and exports(root/owner[1]):
-            refusal = f'comes from {owner[1]}, which exports cells too: rename one'
+        owner, refusal = re.match(HEAD, old), state if state in (LINK, FOREIGN) else ''
+        if owner and owner[1] != module.shown and exports(root/owner[1]):
+            refusal = refusal or f'comes from {owner[1]}, which exports cells too: rename one'
         elif state == EDITED and not force: refusal = edit(module, path, old)
         if refusal: errors.append(f'{module.shown}: {path} {refusal}')
     if errors: raise Refused(*errors)
-    result.written = [*result.changes]
-    for path in sorted({*out.glob('nb_*.py')} - {*result.written, *result.unchanged}) if whole else []:
+    for path in sorted({*out.glob('nb_*.py')} - {*result.changes, *result.unchanged}) if whole else []:
         state, _ = standing(path)
         if state in (OURS, EDITED, TORN): result.orphans[path] = state
 
@@ -648,29 +648,28 @@ def edit(module, path, old):
 
 class Lock:
     "Lets one run at a time write to a folder; the system gives it back when its owner dies."
-    def __init__(self, folder, patience):
-        self.path, self.patience = folder/'.notebook2script.lock', patience
+    def __init__(self, folder, patience): self.path, self.patience = folder/'.notebook2script.lock', patience
 
     def __enter__(self):
         end = time.monotonic() + self.patience
-        while True:
-            self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
-            try:
-                self.take()
-                if os.name == 'nt' or os.path.samestat(os.stat(self.path), os.fstat(self.file)): return
-            except (BlockingIOError, PermissionError, FileNotFoundError): pass    # its owner is there, or has just left
-            os.close(self.file)
+        while not self.taken():
             if time.monotonic() > end:
                 raise Refused(f'{self.path.parent}: another run has been writing there for {self.patience:g} s')
             time.sleep(.01)
 
-    def take(self):
-        "Asks the system for the lock. Raises an OSError where somebody has it."
-        if os.name == 'nt':
-            import msvcrt
-            return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)
-        import fcntl
-        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def taken(self):
+        "Whether the lock is ours now."
+        self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
+        try:
+            if os.name == 'nt':
+                import msvcrt
+                msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)
+                return True
+            import fcntl
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(self.path), os.fstat(self.file)): return True
+        except (BlockingIOError, PermissionError, FileNotFoundError): pass    # its owner is there, or has just left
+        os.close(self.file)
 
     def __exit__(self, *_):
         if os.name != 'nt': self.path.unlink(missing_ok=True)
@@ -802,27 +801,25 @@ def placed(lines):
         place = found and where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')
         if place: yield f'    {place}'
 
-def watch(args):
+def watch(notebooks, options):
     "Exports whenever a notebook has been saved, until Ctrl-C."
     seen, done = [], None
     try:
         while True:
-            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size)
-                        for p in collect(args.notebooks, places(args.notebooks)[1])]
+            try: now = [(p, p.stat().st_mtime_ns, p.stat().st_size) for p in collect(notebooks, places(notebooks)[1])]
             except (OSError, Refused): now = seen
-            if now == seen and now != done:                            # nothing has moved since the last look
+            if now == seen != done:                                    # nothing has moved since the last look
                 done = now
-                run(args)
+                run(notebooks, options)
             seen = now
             time.sleep(.2)
     except KeyboardInterrupt: return 0
 
-def run(args):
+def run(notebooks, options):
     "One export; prints what happened, and returns the exit status."
+    check, diff, watching, quiet = (options.get(name, False) for name in ('check', 'diff', 'watch', 'quiet'))
     gc.disable()                                                       # looking for cycles would cost a twentieth
-    try:
-        result = export(*args.notebooks, out=args.out, check=args.check, diff=args.diff, prune=args.prune,
-                        force=args.force, up_to=args.up_to)
+    try: result = export(*notebooks, **{name: options[name] for name in {*options} - {'watch', 'quiet'}})
     except Refused as e: return tell(*e.args, 'nothing was written') or 2
     except OSError as e: return tell(f'the file system refused: {e}') or 3
     finally: gc.enable()
@@ -830,48 +827,39 @@ def run(args):
     for path, state in result.orphans.items():
         tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
     for path, (state, old, new) in result.changes.items():
-        if args.check: tell(f'{path}: {state}')
-        if args.diff: print(difference(old, new, path), end='')
-        if args.watch: print(f'{time.strftime("%H:%M:%S")} {path.name}')
+        if check: tell(f'{path}: {state}')
+        if diff: print(difference(old, new, path), end='')
+        if watching: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
-    counts = f'{written} {"to write" if args.check or args.diff else "written"}, {unchanged} unchanged'
+    counts = f'{written} {"to write" if check or diff else "written"}, {unchanged} unchanged'
     total, counts = written + unchanged, counts + (f', {removed} removed' if removed else '')
-    if not args.quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
-    return int(args.check and bool(result.written or result.orphans or result.problems))
+    if not quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
+    return int(check and bool(result.written or result.orphans or result.problems))
 
 def tell(*messages):
     "Prints messages to standard error, on a terminal with the first line of each in red."
     mark = '\033[31m\\1\033[0m' if sys.stderr.isatty() and 'NO_COLOR' not in os.environ else r'\1'
     for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
 
-def arguments():
-    "The parser of the command line."
-    def layout(prog): return argparse.RawDescriptionHelpFormatter(prog, width=118)
-    parser = argparse.ArgumentParser(prog='notebook2script.py', description=__doc__, formatter_class=layout)
-    parser.add_argument('notebooks', nargs='*', metavar='NOTEBOOK|FOLDER')
-    parser.add_argument('--out', metavar='FOLDER', help='folder of the modules (exp/ beside nbs/)')
-    parser.add_argument('--up-to', '--upTo', metavar='05', help='only notebooks up to this number')
-    parser.add_argument('--where', metavar='FILE:LINE', help='the cell behind a line; - for a traceback on stdin')
-    for option, text in {'--check': 'write nothing; 1 where a module is not what its notebook says',
-                         '--diff': 'write nothing; show what would change',
-                         '--watch': 'export whenever a notebook is saved, until Ctrl-C',
-                         '--prune': 'remove generated modules whose notebook is gone',
-                         '--force': 'overwrite modules edited by hand', '-q --quiet': 'no closing line'}.items():
-        parser.add_argument(*option.split(), action='store_true', help=text)
-    return parser
+OPTIONS = 'out= up-to= upTo= where= check diff watch prune force quiet help'.split()
 
 def main(argv=None):
     "The command line; returns the exit status."
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    args = arguments().parse_args([arg for arg in (sys.argv[1:] if argv is None else argv)
-                                   if not re.fullmatch('(?i)--allFiles(=true|=1)?', arg)])     # that is the usual
+    argv = [arg for arg in (sys.argv[1:] if argv is None else argv)
+            if arg.lower() not in ('--allfiles', '--allfiles=true', '--allfiles=1')]    # that is the usual
+    try: given, notebooks = gnu_getopt(argv, 'qh', OPTIONS)
+    except GetoptError as e: return tell(f'{e}; --help lists the options') or 2
+    words = {'-q': 'quiet', '-h': 'help', '--up-to': 'up_to', '--upTo': 'up_to'}
+    options = {words.get(name, name[2:]): value if f'{name[2:]}=' in OPTIONS else True for name, value in given}
     try:
-        if not args.where: return watch(args) if args.watch else run(args)
-        if args.where == '-':
+        if 'help' in options: return print(__doc__) or 0
+        if 'where' not in options: return (watch if 'watch' in options else run)(notebooks, options)
+        if options['where'] == '-':
             for line in placed(sys.stdin): print(line, flush=True)
-        elif place := where(args.where): print(place)
-        else: return tell(f'{args.where}: no line of a generated module') or 2
+        elif place := where(options['where']): print(place)
+        else: return tell(f'{options["where"]}: no line of a generated module') or 2
         return 0
     except BrokenPipeError:                                            # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -403,6 +403,8 @@ def test_future_imports_are_lifted_to_the_top(shop):
     assert export().problems == []
     assert body(shop.module()).startswith('from __future__ import annotations\n') and shop.module().count('__future__') == 1
     compile(shop.module(), 'm', 'exec')
+    shop('01_a.ipynb', '#export\nfrom __future__ import annotations\nmdl')
+    assert 'cell 1, line 3: `mdl`' in export().problems[0]
 
 
 def test_future_imports_of_several_lines_are_lifted_once_and_texts_about_them_stay(shop):
@@ -523,7 +525,7 @@ def test_reading_the_modules_names_does_not_switch_the_check_off(shop, reading):
                                           ('vars()["mdl"] = 1', 'vars()'), ('locals().update(mdl=1)', 'locals()')])
 def test_where_a_module_writes_its_names_the_check_is_off_and_one_line_says_why(shop, writing, how):
     assert names(shop, f'#export\nf = len\n{writing}\nmdl') == []
-    assert export().notes == [f'nbs/05_a.ipynb: names are not checked: nbs/05_a.ipynb sets names through {how}'] and main(['--check', '-q']) == 0
+    assert export().notes == [f'nbs/05_a.ipynb: names are not checked: exp.nb_05 sets names through {how}'] and main(['--check', '-q']) == 0
 
 
 def test_a_star_import_that_cannot_be_resolved_is_said_also_by_those_who_import_from_there(shop, capsys):
@@ -543,7 +545,8 @@ def test_noqa_silences_one_line(shop, comment, silent):
 
 
 @pytest.mark.parametrize('code', ['if "get_ipython" in globals(): get_ipython()', 'x = mdl if "mdl" in globals() else 1', 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: mdl', 'mdl: int\ndef f(): return mdl',
-                                  'from contextlib import suppress\nwith suppress(NameError): mdl', 'import sys\nif sys.version_info > (3,): pass\nelse: unicode', 'try: mdl\nexcept (OSError, NameError): pass'])
+                                  'from contextlib import suppress\nwith suppress(NameError): mdl', 'import sys\nif sys.version_info > (3,): pass\nelse: unicode', 'try: mdl\nexcept (OSError, NameError): pass',
+                                  'if False: from x import mdl\ndef f(a: mdl) -> None: pass\nclass A:\n    b: mdl = 1'])
 def test_a_name_that_is_asked_for_or_declared_raises_no_alarm(shop, code): assert names(shop, f'#export\n{code}') == []
 
 
@@ -831,26 +834,10 @@ def test_blank_space_that_a_formatter_adds_or_takes_is_no_edit(shop, change):
     assert export().written == [path] and path.read_text() == before
 
 
-def old_format(body):
-    import hashlib
-    return f'# Generated from nbs/01_a.ipynb\n# Do not edit: change the notebook, then run notebook2script.py. {hashlib.sha256(body.encode()).hexdigest()[:16]}\n\n{body}'
-
-
-def test_a_module_of_the_first_edition_is_ours_and_written_anew_unless_it_was_edited(shop):
-    shop('01_a.ipynb', '#export\na = 1')
-    (shop.root/'exp').mkdir()
-    path, text = shop.root/'exp'/'nb_01.py', old_format('# %% nbs/01_a.ipynb export 1\na = 1\n')
-    path.write_text(text)
-    assert export().changes[path][0] == 'out of date' and code(path.read_text()) == ['a = 1']
-    path.write_text(text.replace('a = 1', 'a = 7'))
-    assert 'was edited by hand; put' in refusal() and export(force=True).written
-
-
 TORN = '<<<<<<< HEAD\n{}=======\n{}>>>>>>> branch\n'
 
 
-@pytest.mark.parametrize('tear', [lambda a, b: a.replace('a = 1\n', TORN.format('a = 1\n', 'a = 2\n')), lambda a, b: TORN.format(a, b), lambda a, b: a.replace('\n# ---\n# a', '\n' + TORN.format('# ---\n# a\n', '# ---\n# a\n')[:-1]),
-                                  lambda a, b: old_format('a = 1\n').replace('# Do not edit: c', TORN.format('# Do not edit: 1\n', '# Do not edit: 2\n') + '# c')])
+@pytest.mark.parametrize('tear', [lambda a, b: a.replace('a = 1\n', TORN.format('a = 1\n', 'a = 2\n')), lambda a, b: TORN.format(a, b), lambda a, b: a.replace('\n# ---\n# a', '\n' + TORN.format('# ---\n# a\n', '# ---\n# a\n')[:-1])])
 def test_a_module_of_ours_with_conflict_markers_is_written_anew_and_that_is_said(shop, capsys, tear):
     shop('01_a.ipynb', '#export\na = 1')
     path, = export().written
@@ -1077,12 +1064,13 @@ def test_a_lock_whose_file_was_removed_while_somebody_waited_for_it_is_taken_aga
 
 @pytest.mark.skipif(os.name == 'nt', reason='Windows does not remove a file that is open')
 def test_a_lock_on_a_file_that_no_longer_stands_there_does_not_count(shop, monkeypatch):
+    import fcntl
     shop('01_a.ipynb', '#export\na = 1')
-    taken, take = [], notebook2script.Lock.take
-    def too_late(lock):
-        if not taken: lock.path.unlink()                               # by its owner, after we had opened it
-        taken.append(take(lock))
-    monkeypatch.setattr(notebook2script.Lock, 'take', too_late)
+    taken, take = [], fcntl.flock
+    def too_late(file, how):
+        if not taken: (shop.root/'exp'/'.notebook2script.lock').unlink()                # by its owner, after we had opened it
+        taken.append(take(file, how))
+    monkeypatch.setattr(fcntl, 'flock', too_late)
     assert export().written and len(taken) == 2
 
 
@@ -1314,10 +1302,17 @@ def test_a_terminal_without_utf8_gets_a_message_too(shop):
     assert done.returncode == 2 and 'Traceback' not in done.stderr and '\\xe9' in done.stderr
 
 
+def test_an_option_that_does_not_exist_or_lacks_its_value_is_told_in_one_line(shop, capsys):
+    shop('01_a.ipynb', '#export\na = 1')
+    for wrong in ['--chek'], ['--out'], ['--check=1'], ['nbs', '-x']:
+        assert main(wrong) == 2 and len(capsys.readouterr().err.splitlines()) == 1 and not (shop.root/'exp').exists()
+    assert main(['--out=lib', '-q', 'nbs/01_a.ipynb', '--che']) == 1 and main(['nbs', '--out=', '-q']) == 0 and (shop.root/'exp').exists()
+
+
 def test_help_lists_every_option(capsys):
-    with pytest.raises(SystemExit) as e: main(['--help'])
+    assert main(['--help']) == main(['-h']) == 0
     text = capsys.readouterr().out
-    assert e.value.code == 0 and all(option in text for option in ('--check', '--diff', '--up-to', '--watch', '--prune', '--force', '--where', '--out', '-q'))
+    assert all(option in text for option in ('--check', '--diff', '--up-to', '--watch', '--prune', '--force', '--where', '--out', '-q'))
 
 
 def test_the_script_needs_only_the_standard_library_and_stands_alone(shop):
@@ -1334,8 +1329,9 @@ def test_a_usual_run_loads_nothing_that_only_rare_ones_need(shop, arguments):
     export()
     code = f'import sys; sys.path.insert(0, {str(SCRIPT.parent)!r})\nimport notebook2script as n\ntry: n.main({arguments})\nfinally: print(*sys.modules)'
     done = subprocess.run([sys.executable, '-I', '-S', '-c', code], capture_output=True, text=True)
-    loaded, rare = done.stdout.splitlines()[-1].split(), {'ast', 'dis', 'tomllib', 'hashlib', 'inspect', 'difflib', 'symtable', 'tokenize', 'shutil', 'tempfile', 'fcntl', 'importlib.machinery'}
-    assert 'argparse' in loaded and not rare & set(loaded)
+    rare = {'argparse', 'ast', 'dis', 'tomllib', 'hashlib', 'inspect', 'difflib', 'symtable', 'tokenize', 'shutil', 'tempfile', 'importlib.machinery'}
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert 'pathlib' in loaded and not rare & loaded
 
 
 # ---- any notebook at all

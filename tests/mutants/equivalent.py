@@ -16,7 +16,7 @@ EQUIVALENT = [
     ("nb_05b", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state(legacy=False)), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "return {'python': random.getstate(), 'numpy': plain(np.random.get_state()), 'torch': torch.get_rng_state(), 'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []}", "numpy takes both forms back"),
     ("nb_05b", "return plain(thing.get_state(legacy=False))", "return plain(thing.get_state(legacy=True))", "numpy takes both forms back"),
     ("nb_05b", "if state['cuda']:", "if False:", "needs a GPU"),
-    ("notebook2script", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)", "return msvcrt.locking(self.file, msvcrt.LK_NBLCK)", "needs Windows"),
+    ("notebook2script", "msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)", "msvcrt.locking(self.file, msvcrt.LK_NBLCK)", "needs Windows"),
     ("notebook2script", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))", "self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW'))", "needs Windows"),
     ("notebook2script", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1))", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 2) - 1))", "what is no SyntaxError has no line either, and a caret needs one"),
     ("nb_05", "for p in itertools.islice(learn.model.parameters(), 1):", "for p in itertools.islice(learn.model.parameters(), 2):", "moved twice to the same place"),
