@@ -834,10 +834,26 @@ def test_blank_space_that_a_formatter_adds_or_takes_is_no_edit(shop, change):
     assert export().written == [path] and path.read_text() == before
 
 
+def old_format(body):
+    import hashlib
+    return f'# Generated from nbs/01_a.ipynb\n# Do not edit: change the notebook, then run notebook2script.py. {hashlib.sha256(body.encode()).hexdigest()[:16]}\n\n{body}'
+
+
+def test_a_module_of_the_first_edition_is_ours_and_written_anew_unless_it_was_edited(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp').mkdir()
+    path, text = shop.root/'exp'/'nb_01.py', old_format('# %% nbs/01_a.ipynb export 1\na = 1\n')
+    path.write_text(text)
+    assert export().changes[path][0] == 'out of date' and code(path.read_text()) == ['a = 1']
+    path.write_text(text.replace('a = 1', 'a = 7'))
+    assert 'was edited by hand; put' in refusal() and export(force=True).written
+
+
 TORN = '<<<<<<< HEAD\n{}=======\n{}>>>>>>> branch\n'
 
 
-@pytest.mark.parametrize('tear', [lambda a, b: a.replace('a = 1\n', TORN.format('a = 1\n', 'a = 2\n')), lambda a, b: TORN.format(a, b), lambda a, b: a.replace('\n# ---\n# a', '\n' + TORN.format('# ---\n# a\n', '# ---\n# a\n')[:-1])])
+@pytest.mark.parametrize('tear', [lambda a, b: a.replace('a = 1\n', TORN.format('a = 1\n', 'a = 2\n')), lambda a, b: TORN.format(a, b), lambda a, b: a.replace('\n# ---\n# a', '\n' + TORN.format('# ---\n# a\n', '# ---\n# a\n')[:-1]),
+                                  lambda a, b: old_format('a = 1\n').replace('# Do not edit: c', TORN.format('# Do not edit: 1\n', '# Do not edit: 2\n') + '# c')])
 def test_a_module_of_ours_with_conflict_markers_is_written_anew_and_that_is_said(shop, capsys, tear):
     shop('01_a.ipynb', '#export\na = 1')
     path, = export().written

@@ -82,6 +82,8 @@ MUTANTS = [
     ("re.sub(r'\\x1b\\[[0-9;]*m', '', line)", "line", 'tracebacks have no colours'),
     ("os.path.expanduser(found[1] or found[2])", "found[1] or found[2]", 'a path begins at the root'),
     ("cells[min(len(before), len(cells) - 1)]", "cells[0]", 'no two cells are alike'),
+    ('if hashlib.sha256(body).hexdigest()[:16] == old[1]: return', 'if True: return', 'nobody edits a module of the first edition'),
+    ('if old := re.match(OLD, plain):', 'if old := None:', 'a module of the first edition is not ours'),
     ("old.replace('\\r\\n', '\\n').splitlines(True), new.splitlines(True)", "old.split(), new.split()", 'a difference is one of words'),
     ("return int(check and bool(result.written or result.orphans or result.problems))", "return int(check and bool(result.written or result.orphans))", 'a warning is no error, under --check neither'),
 ]
