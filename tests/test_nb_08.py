@@ -32,7 +32,7 @@ LAYERS = [(BatchNorm, batch_of(1), (3,), {}, (4, 3)), (BatchNorm, batch_of(1), (
           (BatchNorm, batch_of(1), (2,), dict(momentum=None), (5, 2)), (BatchNorm, batch_of(2), (2,), dict(momentum=0.), (1, 2, 3, 2)),
           (InstanceNorm, instance_of(1), (3,), {}, (2, 3, 5)), (InstanceNorm, instance_of(2), (3,), dict(affine=True), (2, 3, 5, 4)), (InstanceNorm, instance_of(3), (2,), dict(affine=True, track_running_stats=True), (2, 2, 3, 1, 4)),
           (InstanceNorm, instance_of(2), (3,), dict(eps=.1, momentum=.3, track_running_stats=True), (3, 3, 1, 4)), (InstanceNorm, instance_of(2), (3,), dict(affine=True, bias=False), (1, 3, 2, 1)),
-          (GroupNorm, nn.GroupNorm, (2, 6), {}, (3, 6, 5, 4)), (GroupNorm, nn.GroupNorm, (1, 3), dict(eps=.1), (2, 3, 4)), (GroupNorm, nn.GroupNorm, (3, 3), dict(affine=False), (2, 3, 2, 1)), (GroupNorm, nn.GroupNorm, (2, 6), dict(bias=False), (1, 6)),
+          (GroupNorm, nn.GroupNorm, (2, 6), {}, (3, 6, 5, 4)), (GroupNorm, nn.GroupNorm, (1, 3), dict(eps=.1), (2, 3, 4)), (GroupNorm, nn.GroupNorm, (3, 3), dict(affine=False), (2, 3, 2, 3)), (GroupNorm, nn.GroupNorm, (2, 6), dict(bias=False), (1, 6)),
           (GroupNorm, nn.GroupNorm, (3, 3), {}, (2, 3)), (LayerNorm, nn.LayerNorm, (5,), {}, (3, 5)), (LayerNorm, nn.LayerNorm, ((4, 5),), dict(eps=.1), (2, 3, 4, 5)), (LayerNorm, nn.LayerNorm, ([5],), dict(bias=False), (2, 3, 5)),
           (LayerNorm, nn.LayerNorm, (5,), dict(elementwise_affine=False), (5,)), (LayerNorm, nn.LayerNorm, (1,), {}, (3, 1)), (LayerNorm, nn.LayerNorm, ((2, 1, 3),), {}, (4, 2, 1, 3)),
           (RMSNorm, nn.RMSNorm, (5,), {}, (3, 5)), (RMSNorm, nn.RMSNorm, ((4, 5),), dict(eps=.1), (2, 4, 5)), (RMSNorm, nn.RMSNorm, (5,), dict(elementwise_affine=False), (1, 5)), (RMSNorm, nn.RMSNorm, (1,), {}, (3, 1))]
@@ -92,7 +92,7 @@ def test_halves_go_through_a_layer_of_float32(ours, theirs, args, settings, shap
     for got, want in zip(run(mine, x, g), wants, strict=True):
         assert got.dtype == want.dtype
         close(got, want, rtol=.02, atol=.05)
-    for got, want in zip(mine.buffers(), yours.buffers(), strict=True): close(got, want, rtol=1e-3, atol=1e-3)
+    for got, want in zip(mine.buffers(), yours.buffers(), strict=True): close(got, want, rtol=1e-2, atol=1e-2)
 
 
 @each_layer
@@ -102,7 +102,7 @@ def test_first_and_second_gradients_are_those_of_finite_differences(ours, theirs
     def f(x, *params): return torch.func.functional_call(layer, dict(zip(names, params)), x)
     layer.momentum = 0.
     inputs = [shifted(*shape).requires_grad_(), *(p.detach().requires_grad_() for p in layer.parameters())]
-    assert torch.autograd.gradcheck(f, inputs, atol=1e-4) and torch.autograd.gradgradcheck(f, inputs, atol=1e-4)
+    assert torch.autograd.gradcheck(f, inputs, atol=1e-4, fast_mode=True) and torch.autograd.gradgradcheck(f, inputs, atol=1e-4, fast_mode=True)
 
 
 @each_layer
@@ -112,7 +112,7 @@ def test_a_constant_input_gives_the_bias_and_no_nan(ours, theirs, args, settings
         x, g = torch.full(shape, value), randn(*shape, dtype=torch.float32)
         for got, want in zip(run(mine, x, g, 1), run(yours, x, g, 1)):
             assert got.isfinite().all()
-            if value == 0: close(got, want)
+            if value == 0: close(got, want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('ours', [lambda: BatchNorm(4), lambda: InstanceNorm(4), lambda: GroupNorm(2, 4), lambda: LayerNorm((4, 5)), lambda: LayerNorm(5)])
@@ -152,11 +152,18 @@ def test_inputs_and_gradients_from_above_are_not_changed():
 @each_layer
 def test_an_empty_batch_is_no_error_and_moves_no_statistics(ours, theirs, args, settings, shape):
     mine, yours = pair(ours(*args, **settings), theirs(*args, **settings))
-    if len(shape) == 1: shape = 2, *shape
-    with warnings.catch_warnings(action='error'):
-        outs = [run(layer, torch.zeros(0, *shape[1:], dtype=torch.float64), torch.zeros(0, *shape[1:], dtype=torch.float64), 1) for layer in (mine, yours)]
-    for got, want in zip(*outs, strict=True): close(got, want)
+    empty = torch.zeros(0, *(shape if len(shape) == 1 else shape[1:]), dtype=torch.float64)
+    with warnings.catch_warnings(action='error'): y, *grads = run(mine, empty, empty, 1)
+    assert y.shape == empty.shape and not any(grad.any() for grad in grads)
+    if ours is InstanceNorm: return                                               # PyTorch's fails here, or remembers NaN
+    yours(empty)
     for got, want in zip(mine.buffers(), yours.buffers(), strict=True): close(got, want)
+
+
+def test_instance_norm_remembers_nothing_of_an_empty_batch():
+    norm = InstanceNorm(3, track_running_stats=True)
+    norm(torch.zeros(0, 3, 4))
+    assert norm.running_mean.tolist() == [0, 0, 0] and norm.running_var.tolist() == [1, 1, 1] and norm.num_batches_tracked == 0
 
 
 # ---- what is refused
@@ -204,14 +211,14 @@ def test_without_numbers_of_its_own_a_layer_takes_every_floating_type():
 
 # ---- the laws
 
-NORMS = [(lambda: BatchNorm(4), (0, 2)), (lambda: InstanceNorm(4), (2,)), (lambda: GroupNorm(1, 4), (1, 2)), (lambda: LayerNorm((4, 5)), (1, 2)), (lambda: LayerNorm(5), (2,))]
+NORMS = [(lambda: BatchNorm(4, 0.), (0, 2)), (lambda: InstanceNorm(4, 0.), (2,)), (lambda: GroupNorm(1, 4, 0.), (1, 2)), (lambda: LayerNorm((4, 5), 0.), (1, 2)), (lambda: LayerNorm(5, 0.), (2,))]
 
 
 @pytest.mark.parametrize('make, axes', NORMS)
 def test_before_scale_and_shift_the_mean_is_0_and_the_spread_1(make, axes):
     y = make().double()(shifted(3, 4, 5))
     close(y.mean(axes), torch.zeros_like(y.mean(axes)), atol=1e-12, rtol=0)
-    close(y.var(axes, correction=0), torch.ones_like(y.mean(axes)), atol=1e-3, rtol=0)
+    close(y.var(axes, correction=0), torch.ones_like(y.mean(axes)), atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize('make, axes', NORMS)
@@ -220,8 +227,8 @@ def test_gradients_sum_to_zero_and_so_do_their_products_with_what_was_normalised
     g, = torch.autograd.grad(make().double()(x), x, 1e3*randn(3, 4, 5, seed=2))
     y = standardise(x.detach(), axes, eps=0.)
     zero = torch.zeros_like(g.sum(axes))
-    close(g.sum(axes), zero, atol=1e-10, rtol=0)
-    close((g * y).sum(axes), zero, atol=1e-2, rtol=0)                              # up to eps: exactly with none
+    close(g.sum(axes), zero, atol=1e-9, rtol=0)
+    close((g * y).sum(axes), zero, atol=1e-9, rtol=0)
     assert g.abs().max() > 1
 
 
