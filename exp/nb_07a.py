@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/07a_hooks.ipynb 9ff57b83
-import math, numbers
+# %% nbs/07a_hooks.ipynb 93b9f7ff
+import math
 import torch
 from torch import nn
 from exp.nb_04a import Callback
@@ -12,30 +12,37 @@ from exp.nb_05 import check_count, contents
 
 # ---
 # KINDS
-# %% nbs/07a_hooks.ipynb 465745c5
+# %% nbs/07a_hooks.ipynb 026d157c
 KINDS = {'forward': 'register_forward_hook', 'forward_pre': 'register_forward_pre_hook',
          'backward': 'register_full_backward_hook', 'backward_pre': 'register_full_backward_pre_hook'}
 
+# ---
+# leaves
+# %% nbs/07a_hooks.ipynb e7e5b7c9
 def leaves(model):
     "The layers of `model` that have no layers within them, each once, in the order in which they were made."
     return [layer for layer in model.modules() if next(layer.children(), None) is None]
 
+def listed(layers):
+    "`layers`, a model or modules, as a list. TypeError for what is no layer, ValueError for none at all or one that is there twice."
+    layers = leaves(layers) if isinstance(layers, nn.Module) else list(layers)
+    for layer in layers:
+        if not isinstance(layer, nn.Module): raise TypeError(f'Hooks: {layer!r} is no layer')
+    if not layers: raise ValueError('Hooks: there are no layers')
+    if len({*layers}) < len(layers): raise ValueError('Hooks: a layer is there twice')
+    return layers
+
 # ---
 # Hooks
-# %% nbs/07a_hooks.ipynb 75e3437a
+# %% nbs/07a_hooks.ipynb 45d40761
 class Hooks:
     """Calls `f` whenever one of `layers` is called: in `with Hooks(layers, f) as hooks:`, and no more after the block, however
     it ends. `layers`: modules, or a model, which stands for its `leaves`. `kind` says when f is called, and with what:
     'forward' f(layer, inputs, output), 'forward_pre' f(layer, inputs), 'backward' f(layer, gradients of the inputs, of the
     outputs), 'backward_pre' f(layer, gradients of the outputs). What f returns is kept unless it is None: `hooks[i]` is the
-    list of layer i. With `replace` it takes the place of what passes instead. TypeError: no layer, no function;
-    ValueError: no layers, one of them twice, no such kind."""
+    list of layer i. With `replace` it takes the place of what passes instead. TypeError, ValueError: what cannot be meant."""
     def __init__(self, layers, f, kind='forward', replace=False):
-        self.layers = leaves(layers) if isinstance(layers, nn.Module) else list(layers)
-        for layer in self.layers:
-            if not isinstance(layer, nn.Module): raise TypeError(f'Hooks: {layer!r} is no layer')
-        if not self.layers: raise ValueError('Hooks: there are no layers')
-        if len({*self.layers}) < len(self.layers): raise ValueError('Hooks: a layer is there twice')
+        self.layers = listed(layers)
         if not callable(f): raise TypeError(f'Hooks: {f!r} is no function')
         if kind not in KINDS: raise ValueError(f'Hooks: kind {kind!r} is none of {[*KINDS]}')
         self.f, self.kind, self.replace, self.handles, self.kept = f, kind, replace, [], []
@@ -70,8 +77,147 @@ class Hooks:
 
     def __enter__(self): return self.register()
     def __exit__(self, *raised): self.remove()
-    def __len__(self): return len(self.layers)
     def __getitem__(self, i): return self.kept[i]
     def __iter__(self): return iter(zip(self.layers, self.kept))
+
+# ---
+# dead_share
+# %% nbs/07a_hooks.ipynb 01922ce0
+def dead_share(x, axis=1):
+    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. The units lie along
+    `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). A tensor of one axis or none is one unit."""
+    others = [i for i in range(x.ndim) if i != axis % x.ndim]
+    return ((x.amax(others) == 0) & (x.amin(others) == 0)).float().mean()
+
+# ---
+# histogram
+# %% nbs/07a_hooks.ipynb b6fcedef
+def histogram(x, bins, limit):
+    """How many numbers of `x` lie in each of `bins` equal parts of -limit to limit, (bins,), int32: `torch.histc` without a
+    GPU waiting. What lies beyond, infinity too, is counted in the outermost part, NaN in none."""
+    part = ((x.flatten() + limit) * (bins / (2*limit))).clamp(0, bins - 1).nan_to_num(nan=bins).int()
+    counts = torch.zeros(bins + 1, dtype=torch.int32, device=x.device)
+    return counts.scatter_add_(0, part.long(), torch.ones_like(part))[:bins]
+
+# ---
+# regular_sample
+# %% nbs/07a_hooks.ipynb 1e24260e
+def regular_sample(x, size):
+    """At most `size` numbers of `x`, evenly over all of it, (m,): every k-th, where k has no factor in common with the count
+    of numbers of an example; else it would meet the same places of all examples and never the others."""
+    k = max(1, math.ceil(x.numel() / size))
+    while math.gcd(k, math.prod(x.shape[1:])) > 1: k += 1
+    return x.flatten()[::k]
+
+# ---
+# measure
+# %% nbs/07a_hooks.ipynb 4f4f7d9e
+@torch.no_grad()
+def measure(x, axis=1, bins=41, limit=10., size=2**14):
+    """One tensor, (3 + bins,): mean and spread of all numbers of `x`, the share of dead units, and the histogram of a
+    `regular_sample`. Half precision is computed in float32."""
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    mean = x.mean()
+    spread = (x - mean).square().mean().sqrt()
+    counts = histogram(regular_sample(x, size), bins, limit)
+    return torch.cat([torch.stack([mean, spread, dead_share(x, axis).to(x.dtype)]), counts.to(x.dtype)])
+
+# ---
+# first_tensor
+# %% nbs/07a_hooks.ipynb 881d26c1
+def first_tensor(output):
+    "The first tensor of floats in `output`, a tensor, tuple, list, dict or the like, without its graph; None where there is none."
+    if torch.is_tensor(output): return output.detach() if output.is_floating_point() else None
+    parts = (first_tensor(part) for part in (contents(output) or {}).values())
+    return next((part for part in parts if part is not None), None)
+
+# ---
+# LayerRecorder
+# %% nbs/07a_hooks.ipynb 50b3a53f
+class LayerRecorder(Callback):
+    """Takes `measure` of what each of `layers` (None: the model's `leaves`) gives in every `every`-th training batch of a fit;
+    of a tuple or dict of its first tensor. Each fit begins anew; nothing goes into a checkpoint. Hooks are there only while
+    a training batch goes forward. ValueError, TypeError: settings that cannot be meant."""
+    fits_only = True
+    def __init__(self, layers=None, every=1, axis=1, bins=41, limit=10., size=2**14):
+        name = type(self).__name__
+        for what, value in (('every', every), ('bins', bins), ('size', size)): check_count(f'{name}: {what}', value)
+        if axis not in (1, -1): raise ValueError(f'{name}: axis {axis!r}, wanted 1 or -1')
+        if not 0 < limit < math.inf: raise ValueError(f'{name}: limit {limit!r}, wanted a number over 0')
+        self.every, self.limit, self.settings = every, limit, dict(axis=axis, bins=bins, limit=limit, size=size)
+        self.hooks = None if layers is None else Hooks(layers, self.look)
+        self.all_layers, self.seen, self.rows = layers is None, 0, {}
+
+    def setup(self, learn):
+        if self.all_layers: self.hooks = Hooks(learn.model, self.look)
+        places = {layer: place for place, layer in learn.model.named_modules()}
+        self.names = [f'{places.get(layer, "")} {type(layer).__name__}'.strip() for layer in self.hooks.layers]
+        self.rows, self.seen = {layer: [] for layer in self.hooks.layers}, 0
+
+    def before_batch(self, learn):
+        if not learn.training: return
+        if self.seen % self.every == 0: self.hooks.register()
+        self.seen += 1
+
+    def look(self, layer, inputs, output):
+        x = first_tensor(output)
+        if x is not None and x.numel(): self.rows[layer].append((self.seen, measure(x, **self.settings)))
+
+    def after_pred(self, learn): self.hooks.remove()
+    after_batch = teardown = after_pred
+
+    def table(self, i):
+        """Of layer i a dict of tensors on the CPU, with a row for each call: `batch`, (calls,), counted from 1, `mean`, `spread`
+        and `dead`, (calls,), and `hist`, (calls, bins)."""
+        rows = [*self.rows.values()][i]
+        values = torch.stack([row for _, row in rows]).cpu() if rows else torch.zeros(0, 3 + self.settings['bins'])
+        batch = torch.tensor([batch for batch, _ in rows], dtype=torch.int64)
+        return {'batch': batch, **dict(zip(('mean', 'spread', 'dead'), values.T)), 'hist': values[:, 3:]}
+
+# ---
+# ActivationStats
+# %% nbs/07a_hooks.ipynb 2b227806
+class ActivationStats(LayerRecorder):
+    "What a LayerRecorder has seen in a fit, in words and as a picture."
+    DYING, DEAD = .25, .9
+
+    def state(self, table):
+        """'dead' where DEAD of the units or more were dead on average over the last tenth of the calls, 'dying' from DYING on,
+        else 'alive'; before that 'not called', and 'not finite' where a mean or spread there was no finite number."""
+        late = {name: values[-math.ceil(len(values) / 10):] for name, values in table.items()}
+        if not len(table['batch']): return 'not called'
+        if not (late['mean'] + late['spread']).isfinite().all(): return 'not finite'
+        dead = late['dead'].mean()
+        return 'dead' if dead >= self.DEAD else 'dying' if dead >= self.DYING else 'alive'
+
+    def summary(self):
+        """A table as text, a row for each layer: mean, spread and share of dead units in the last tenth of its calls, from which
+        batch on half of its units were dead to the end, and its `state`."""
+        lines = [f'{"layer":<20} {"mean":>8} {"spread":>8} {"dead":>6} {"half dead from":>16}  state']
+        for i, name in enumerate(self.names):
+            table = self.table(i)
+            if not (n := math.ceil(len(table['batch']) / 10)):
+                lines.append(f'{name:<60}  not called')
+                continue
+            mean, spread, dead = (table[what][-n:].mean() for what in ('mean', 'spread', 'dead'))
+            fine = (table['dead'] < .5).nonzero().flatten().tolist()
+            since = table['batch'][(fine[-1] if fine else -1) + 1:][:1].tolist()
+            when = f'batch {since[0]}' if since else ''
+            lines.append(f'{name:<20} {mean:8.2f} {spread:8.2f} {dead:6.0%} {when:>16}  {self.state(table)}')
+        return '\n'.join(lines)
+
+    def plot(self, axes=None):
+        "A heat map for each layer, on `axes` or a new figure: over batches, how many activations were of which size (colour: the logarithm)."
+        import matplotlib.pyplot as plt
+        n = len(self.rows)
+        if axes is None: axes = plt.subplots(1, n, figsize=(2.5*n, 2.5), dpi=110, squeeze=False, sharey=True, layout='constrained')[1][0]
+        if len(axes) != n: raise ValueError(f'{type(self).__name__}: {len(axes)} axes for {n} layers')
+        for i, (ax, name) in enumerate(zip(axes, self.names)):
+            table = self.table(i)
+            if len(table['batch']):
+                ends = table['batch'][0] - .5, table['batch'][-1] + .5, -self.limit, self.limit
+                ax.imshow(table['hist'].T.log1p().numpy(), origin='lower', aspect='auto', extent=ends, cmap='magma')
+            ax.set(title=f'{name}: {self.state(table)}', xlabel='batch', ylabel='activation' if i == 0 else '')
+        return axes
 
 # ---
