@@ -39,6 +39,16 @@ def standardise(x, axes, eps=1e-5, w=None, b=None, centre=True):
     return scaled(moved * (var + eps).rsqrt(), w, b)
 
 # ---
+# again
+# %% nbs/08_normalisation.ipynb 72376ffd
+def again(x, w, b, axes, eps, centre, g):
+    "The gradients of the inputs of `Standardise`, with their own graph."
+    inputs = [t for t in (x, w, b) if t is not None and t.requires_grad]
+    with torch.enable_grad(): y = standardise(wide(x), axes, eps, w, b, centre).to(x.dtype)
+    grads = iter(torch.autograd.grad(y, inputs, g, create_graph=True))
+    return [next(grads) if t is not None and t.requires_grad else None for t in (x, w, b)]
+
+# ---
 # Standardise
 # %% nbs/08_normalisation.ipynb a7fb5d4a
 class Standardise(torch.autograd.Function):
@@ -72,16 +82,6 @@ class Standardise(torch.autograd.Function):
         return *grads, None, None, None
 
 # ---
-# again
-# %% nbs/08_normalisation.ipynb 72376ffd
-def again(x, w, b, axes, eps, centre, g):
-    "The gradients of the inputs of `Standardise`, with their own graph."
-    inputs = [t for t in (x, w, b) if t is not None and t.requires_grad]
-    with torch.enable_grad(): y = standardise(wide(x), axes, eps, w, b, centre).to(x.dtype)
-    grads = iter(torch.autograd.grad(y, inputs, g, create_graph=True))
-    return [next(grads) if t is not None and t.requires_grad else None for t in (x, w, b)]
-
-# ---
 # check_kind
 # %% nbs/08_normalisation.ipynb 5e6096cf
 def check_kind(name, x, own):
@@ -105,7 +105,7 @@ class Scale(nn.Module):
 
 # ---
 # BatchNorm
-# %% nbs/08_normalisation.ipynb 148805bf
+# %% nbs/08_normalisation.ipynb 3ca40b3e
 class BatchNorm(Scale):
     """Normalises each channel of (N, C) to (N, C, D, H, W) over the batch and all places (Ioffe and Szegedy, 2015), as
     nn.BatchNorm1d, 2d and 3d do. When training, by the batch, and the running statistics move towards its own by the share
@@ -123,7 +123,7 @@ class BatchNorm(Scale):
         name, shape = type(self).__name__, tuple(x.shape)
         if not self.least <= x.ndim <= 5: raise ValueError(f'{name}: x {shape}, wanted {self.least} to 5 axes, (N, C, …)')
         if x.shape[1] != self.num_features: raise ValueError(f'{name}: x {shape}, wanted {self.num_features} channels, (N, {self.num_features}, …)')
-        check_kind(name, x, [*self.parameters(), *self.buffers()])
+        check_kind(name, x, (self.weight, self.bias, self.running_mean))
 
     def forward(self, x):
         self.check(x)
@@ -152,6 +152,17 @@ class BatchNorm(Scale):
             running.lerp_(new.mean(0).flatten().to(running.dtype), share)
 
 # ---
+# conv_norm
+# %% nbs/08_normalisation.ipynb 59ccb346
+def conv_norm(c_in, c_out, kernel_size=3, stride=1, norm=BatchNorm, act=nn.ReLU):
+    """`conv_block` with the layer `norm(c_out)` between convolution and activation. The convolution then has no bias: the norm has
+    one, and would take the other off. With `norm` None it is a conv_block. ValueError: an even kernel."""
+    block = conv_block(c_in, c_out, kernel_size, stride, act)
+    if norm is None: return block
+    block[0].bias = None
+    return block.insert(1, norm(c_out))
+
+# ---
 # InstanceNorm
 # %% nbs/08_normalisation.ipynb 53a89446
 class InstanceNorm(BatchNorm):
@@ -169,7 +180,7 @@ class InstanceNorm(BatchNorm):
 
 # ---
 # GroupNorm
-# %% nbs/08_normalisation.ipynb 68a32489
+# %% nbs/08_normalisation.ipynb a2c65e14
 class GroupNorm(Scale):
     """Normalises `num_groups` groups of the channels of each example of (N, C, …) (Wu and He, 2018), as nn.GroupNorm does.
     ValueError: channels that the groups do not divide, other channels, one value per group in all; TypeError: another type."""
@@ -181,14 +192,14 @@ class GroupNorm(Scale):
 
     def forward(self, x):
         if x.ndim < 2 or x.shape[1] != self.num_channels: raise ValueError(f'GroupNorm: x {tuple(x.shape)}, wanted (N, {self.num_channels}, …)')
-        check_kind('GroupNorm', x, self.parameters())
+        check_kind('GroupNorm', x, (self.weight, self.bias))
         block = len(x), self.num_groups, self.num_channels//self.num_groups, math.prod(x.shape[2:])
         if block[0] * block[2] * block[3] == 1: raise ValueError(f'GroupNorm: one value per group in x {tuple(x.shape)}, wanted more')
         return self.normalise(x, block, (2, 3), self.eps)[0]
 
 # ---
 # LayerNorm
-# %% nbs/08_normalisation.ipynb ed796c84
+# %% nbs/08_normalisation.ipynb 7e99aef0
 class LayerNorm(Scale):
     """Normalises each example by itself, over its last axes, which are `normalized_shape`, a number or a tuple; each number there has
     a weight and a bias of its own (Ba, Kiros and Hinton, 2016), as in nn.LayerNorm. ValueError: other axes; TypeError: another type."""
@@ -203,7 +214,7 @@ class LayerNorm(Scale):
     def forward(self, x):
         name, size = type(self).__name__, len(self.normalized_shape)
         if x.shape[-size:] != self.normalized_shape: raise ValueError(f'{name}: x {tuple(x.shape)}, wanted its last axes to be {self.normalized_shape}')
-        check_kind(name, x, self.parameters())
+        check_kind(name, x, (self.weight, self.bias))
         block = math.prod(x.shape[:-size]), 1, math.prod(self.normalized_shape), 1
         eps = torch.finfo(wide(x).dtype).eps if self.eps is None else self.eps
         return self.normalise(x, block, (2, 3), eps, self.centre)[0]
@@ -214,17 +225,6 @@ class RMSNorm(LayerNorm):
     centre = False
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
         super().__init__(normalized_shape, eps, elementwise_affine, bias=False)
-
-# ---
-# conv_norm
-# %% nbs/08_normalisation.ipynb 59ccb346
-def conv_norm(c_in, c_out, kernel_size=3, stride=1, norm=BatchNorm, act=nn.ReLU):
-    """`conv_block` with the layer `norm(c_out)` between convolution and activation. The convolution then has no bias: the norm has
-    one, and would take the other off. With `norm` None it is a conv_block. ValueError: an even kernel."""
-    block = conv_block(c_in, c_out, kernel_size, stride, act)
-    if norm is None: return block
-    block[0].bias = None
-    return block.insert(1, norm(c_out))
 
 # ---
 # WEIGHTED
