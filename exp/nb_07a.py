@@ -82,12 +82,13 @@ class Hooks:
 
 # ---
 # dead_share
-# %% nbs/07a_hooks.ipynb 01922ce0
+# %% nbs/07a_hooks.ipynb 0b069de9
 def dead_share(x, axis=1):
-    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. The units lie along
-    `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). A tensor of one axis or none is one unit."""
+    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. The units
+    lie along `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). With one axis or none, `x` is one unit."""
     others = [i for i in range(x.ndim) if i != axis % x.ndim]
-    return ((x.amax(others) == 0) & (x.amin(others) == 0)).float().mean()
+    low, high = x.amin(0, keepdim=True), x.amax(0, keepdim=True)           # of neighbours in memory at once: faster
+    return ((low.amin(others) == 0) & (high.amax(others) == 0)).float().mean()
 
 # ---
 # histogram
@@ -111,16 +112,15 @@ def regular_sample(x, size):
 
 # ---
 # measure
-# %% nbs/07a_hooks.ipynb 4f4f7d9e
+# %% nbs/07a_hooks.ipynb 8fabe8a0
 @torch.no_grad()
 def measure(x, axis=1, bins=41, limit=10., size=2**14):
-    """One tensor, (3 + bins,): mean and spread of all numbers of `x`, the share of dead units, and the histogram of a
-    `regular_sample`. Half precision is computed in float32."""
-    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    mean = x.mean()
-    spread = (x - mean).square().mean().sqrt()
-    counts = histogram(regular_sample(x, size), bins, limit)
-    return torch.cat([torch.stack([mean, spread, dead_share(x, axis).to(x.dtype)]), counts.to(x.dtype)])
+    """Mean, spread and histogram of a `regular_sample` of at most `size` numbers of `x`, and between them the share of dead
+    units, which needs all numbers; in one tensor, (3 + bins,), on its device. Half precision is computed in float32."""
+    part, dead = regular_sample(x, size), dead_share(x, axis)
+    part = part.float() if part.dtype in (torch.float16, torch.bfloat16) else part
+    figures = torch.stack([part.mean(), part.std(correction=0), dead.to(part.dtype)])
+    return torch.cat([figures, histogram(part, bins, limit).to(part.dtype)])
 
 # ---
 # first_tensor
