@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 from common import in_turn, ratio_table, report
 from exp.nb_02 import get_data, normalize
 from exp.nb_04 import Dataset, get_dls
@@ -43,6 +43,7 @@ def ours(data, make):
 
 def fastai(data, make):
     from fastai.basics import DataLoaders, Learner, OptimWrapper
+    import fastai.callback.progress                      # it has `no_bar`
     dls = DataLoaders.from_dsets(TensorDataset(*data[:2]), TensorDataset(*data[2:]), bs=BS, device='cpu')
     learn = Learner(dls, cnn(), F.cross_entropy, partial(OptimWrapper, opt=torch.optim.SGD), lr=LR)
     def run():

@@ -18,13 +18,13 @@ KINDS = {'forward': 'register_forward_hook', 'forward_pre': 'register_forward_pr
 
 # ---
 # leaves
-# %% nbs/07a_hooks.ipynb e7e5b7c9
+# %% nbs/07a_hooks.ipynb 4ac423b1
 def leaves(model):
     "The layers of `model` that have no layers within them, each once, in the order in which they were made."
     return [layer for layer in model.modules() if next(layer.children(), None) is None]
 
 def listed(layers):
-    "`layers`, a model or modules, as a list. TypeError for what is no layer, ValueError for none at all or one that is there twice."
+    "`layers`, modules or a model, as a list. TypeError: no layer; ValueError: none at all, or one that is there twice."
     layers = leaves(layers) if isinstance(layers, nn.Module) else list(layers)
     for layer in layers:
         if not isinstance(layer, nn.Module): raise TypeError(f'Hooks: {layer!r} is no layer')
@@ -34,13 +34,13 @@ def listed(layers):
 
 # ---
 # Hooks
-# %% nbs/07a_hooks.ipynb 45d40761
+# %% nbs/07a_hooks.ipynb c3ed6bff
 class Hooks:
-    """Calls `f` whenever one of `layers` is called: in `with Hooks(layers, f) as hooks:`, and no more after the block, however
-    it ends. `layers`: modules, or a model, which stands for its `leaves`. `kind` says when f is called, and with what:
-    'forward' f(layer, inputs, output), 'forward_pre' f(layer, inputs), 'backward' f(layer, gradients of the inputs, of the
-    outputs), 'backward_pre' f(layer, gradients of the outputs). What f returns is kept unless it is None: `hooks[i]` is the
-    list of layer i. With `replace` it takes the place of what passes instead. TypeError, ValueError: what cannot be meant."""
+    """Calls `f` whenever one of `layers` is called: in `with Hooks(layers, f) as hooks:`, and no more after the
+    block, however it ends. `layers`: modules, or a model, which stands for its `leaves`. `kind` says when, and with
+    what: 'forward' f(layer, inputs, output), 'forward_pre' f(layer, inputs), 'backward' f(layer, gradients of the
+    inputs, of the outputs), 'backward_pre' f(layer, gradients of the outputs). What f returns is kept unless None:
+    `hooks[i]` is the list of layer i; with `replace` it takes the place of what passes. It says what it cannot mean."""
     def __init__(self, layers, f, kind='forward', replace=False):
         self.layers = listed(layers)
         if not callable(f): raise TypeError(f'Hooks: {f!r} is no function')
@@ -82,41 +82,41 @@ class Hooks:
 
 # ---
 # dead_share
-# %% nbs/07a_hooks.ipynb 0b069de9
+# %% nbs/07a_hooks.ipynb 5dc6a3b2
 def dead_share(x, axis=1):
-    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. The units
-    lie along `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). With one axis or none, `x` is one unit."""
+    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. They lie
+    along `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). One axis or none: one unit."""
     others = [i for i in range(x.ndim) if i != axis % x.ndim]
     low, high = x.amin(0, keepdim=True), x.amax(0, keepdim=True)           # of neighbours in memory at once: faster
     return ((low.amin(others) == 0) & (high.amax(others) == 0)).float().mean()
 
 # ---
 # histogram
-# %% nbs/07a_hooks.ipynb b6fcedef
+# %% nbs/07a_hooks.ipynb 65846b6e
 def histogram(x, bins, limit):
-    """How many numbers of `x` lie in each of `bins` equal parts of -limit to limit, (bins,), int32: `torch.histc` without a
-    GPU waiting. What lies beyond, infinity too, is counted in the outermost part, NaN in none."""
+    """How many numbers of `x` lie in each of `bins` equal parts of -limit to limit, (bins,), int32: `torch.histc`,
+    and no GPU waits. What lies beyond, infinity too, is counted in the outermost part, NaN in none."""
     part = ((x.flatten() + limit) * (bins / (2*limit))).clamp(0, bins - 1).nan_to_num(nan=bins).int()
     counts = torch.zeros(bins + 1, dtype=torch.int32, device=x.device)
     return counts.scatter_add_(0, part.long(), torch.ones_like(part))[:bins]
 
 # ---
 # regular_sample
-# %% nbs/07a_hooks.ipynb 1e24260e
+# %% nbs/07a_hooks.ipynb 3d870551
 def regular_sample(x, size):
-    """At most `size` numbers of `x`, evenly over all of it, (m,): every k-th, where k has no factor in common with the count
-    of numbers of an example; else it would meet the same places of all examples and never the others."""
+    """At most `size` numbers of `x`, evenly over all of it, (m,): every k-th, where k has no factor in common with
+    the count of numbers of an example; else it would meet the same places of all examples and never the others."""
     k = max(1, math.ceil(x.numel() / size))
     while math.gcd(k, math.prod(x.shape[1:])) > 1: k += 1
     return x.flatten()[::k]
 
 # ---
 # measure
-# %% nbs/07a_hooks.ipynb 8fabe8a0
+# %% nbs/07a_hooks.ipynb a3e4b101
 @torch.no_grad()
 def measure(x, axis=1, bins=41, limit=10., size=2**14):
-    """Mean, spread and histogram of a `regular_sample` of at most `size` numbers of `x`, and between them the share of dead
-    units, which needs all numbers; in one tensor, (3 + bins,), on its device. Half precision is computed in float32."""
+    """Mean, spread and histogram of a `regular_sample` of at most `size` numbers of `x`, and between them the share
+    of dead units, which needs all numbers: one tensor, (3 + bins,), on its device. Half precision becomes float32."""
     part, dead = regular_sample(x, size), dead_share(x, axis)
     part = part.float() if part.dtype in (torch.float16, torch.bfloat16) else part
     figures = torch.stack([part.mean(), part.std(correction=0), dead.to(part.dtype)])
@@ -124,20 +124,20 @@ def measure(x, axis=1, bins=41, limit=10., size=2**14):
 
 # ---
 # first_tensor
-# %% nbs/07a_hooks.ipynb 881d26c1
+# %% nbs/07a_hooks.ipynb 86743db4
 def first_tensor(output):
-    "The first tensor of floats in `output`, a tensor, tuple, list, dict or the like, without its graph; None where there is none."
+    "The first tensor of floats in `output`, a tensor, tuple, list, dict or the like, without its graph; else None."
     if torch.is_tensor(output): return output.detach() if output.is_floating_point() else None
     parts = (first_tensor(part) for part in (contents(output) or {}).values())
     return next((part for part in parts if part is not None), None)
 
 # ---
 # LayerRecorder
-# %% nbs/07a_hooks.ipynb 50b3a53f
+# %% nbs/07a_hooks.ipynb 5d0466f9
 class LayerRecorder(Callback):
-    """Takes `measure` of what each of `layers` (None: the model's `leaves`) gives in every `every`-th training batch of a fit;
-    of a tuple or dict of its first tensor. Each fit begins anew; nothing goes into a checkpoint. Hooks are there only while
-    a training batch goes forward. ValueError, TypeError: settings that cannot be meant."""
+    """Takes `measure` of what each of `layers` (None: the model's `leaves`) gives in every `every`-th training batch
+    of a fit; of a tuple or dict of its first tensor. Each fit begins anew; nothing goes into a checkpoint. Hooks are
+    there only while a training batch goes forward. ValueError, TypeError: settings that cannot be meant."""
     fits_only = True
     def __init__(self, layers=None, every=1, axis=1, bins=41, limit=10., size=2**14):
         name = type(self).__name__
@@ -167,7 +167,7 @@ class LayerRecorder(Callback):
     after_batch = teardown = after_pred
 
     def table(self, i):
-        """Of layer i a dict of tensors on the CPU, with a row for each call: `batch`, (calls,), counted from 1, `mean`, `spread`
+        """Of layer i a dict of tensors on the CPU, with a row for each call: `batch`, counted from 1, `mean`, `spread`
         and `dead`, (calls,), and `hist`, (calls, bins)."""
         rows = [*self.rows.values()][i]
         values = torch.stack([row for _, row in rows]).cpu() if rows else torch.zeros(0, 3 + self.settings['bins'])
@@ -176,14 +176,14 @@ class LayerRecorder(Callback):
 
 # ---
 # ActivationStats
-# %% nbs/07a_hooks.ipynb 2b227806
+# %% nbs/07a_hooks.ipynb 65589f8c
 class ActivationStats(LayerRecorder):
     "What a LayerRecorder has seen in a fit, in words and as a picture."
     DYING, DEAD = .25, .9
 
     def state(self, table):
-        """'dead' where DEAD of the units or more were dead on average over the last tenth of the calls, 'dying' from DYING on,
-        else 'alive'; before that 'not called', and 'not finite' where a mean or spread there was no finite number."""
+        """'dead' where at least DEAD of the units were dead, on average over the last tenth of the calls, 'dying' from
+        DYING on, else 'alive'; before these 'not called', and 'not finite' if a mean or spread was not."""
         late = {name: values[-math.ceil(len(values) / 10):] for name, values in table.items()}
         if not len(table['batch']): return 'not called'
         if not (late['mean'] + late['spread']).isfinite().all(): return 'not finite'
@@ -191,8 +191,8 @@ class ActivationStats(LayerRecorder):
         return 'dead' if dead >= self.DEAD else 'dying' if dead >= self.DYING else 'alive'
 
     def summary(self):
-        """A table as text, a row for each layer: mean, spread and share of dead units in the last tenth of its calls, from which
-        batch on half of its units were dead to the end, and its `state`."""
+        """A table as text, a row for each layer: mean, spread and share of dead units in the last tenth of its calls,
+        from which batch on half of its units were dead to the end, and its `state`."""
         lines = [f'{"layer":<20} {"mean":>8} {"spread":>8} {"dead":>6} {"half dead from":>16}  state']
         for i, name in enumerate(self.names):
             table = self.table(i)
@@ -207,10 +207,12 @@ class ActivationStats(LayerRecorder):
         return '\n'.join(lines)
 
     def plot(self, axes=None):
-        "A heat map for each layer, on `axes` or a new figure: over batches, how many activations were of which size (colour: the logarithm)."
+        "A heat map for each layer, on `axes` or a new figure: over batches, the log count of activations of each size."
         import matplotlib.pyplot as plt
         n = len(self.rows)
-        if axes is None: axes = plt.subplots(1, n, figsize=(2.5*n, 2.5), dpi=110, squeeze=False, sharey=True, layout='constrained')[1][0]
+        if axes is None:
+            look = dict(dpi=110, sharey=True, squeeze=False, layout='constrained')
+            axes = plt.subplots(1, n, figsize=(2.5*n, 2.5), **look)[1][0]
         if len(axes) != n: raise ValueError(f'{type(self).__name__}: {len(axes)} axes for {n} layers')
         for i, (ax, name) in enumerate(zip(axes, self.names)):
             table = self.table(i)

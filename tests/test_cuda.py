@@ -9,6 +9,7 @@ from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import OneCycle, lr_find
 from exp.nb_07 import avg_pool2d, conv2d, max_pool2d
+from exp.nb_07a import ActivationStats, Hooks, histogram, leaves, measure
 from exp.nb_09 import EMA, LAMB, Adagrad, Adam, AdamW, Lion, RMSProp
 from learners import data, learner, weights
 
@@ -100,13 +101,15 @@ def test_a_model_on_another_device_than_its_batches_says_what_failed():
     with pytest.raises(FitError, match='failed, last event before_batch.*training batch 1.*device'): learn.fit(1)
 
 
-def test_the_host_waits_once_an_epoch_and_not_for_each_batch():
+class Strict(Callback):
     "Where the stream is asked for a number, torch complains in this mode."
-    class Strict(Callback):
-        order = -30
-        def before_batch(self, learn): torch.cuda.set_sync_debug_mode('error' if learn.training and learn.batch else 'default')
-        def after_train(self, learn): torch.cuda.set_sync_debug_mode('default')
-        teardown = after_train
+    order = -30
+    def before_batch(self, learn): torch.cuda.set_sync_debug_mode('error' if learn.training and learn.batch else 'default')
+    def after_train(self, learn): torch.cuda.set_sync_debug_mode('default')
+    teardown = after_train
+
+
+def test_the_host_waits_once_an_epoch_and_not_for_each_batch():
     x, y = torch.randn(400, 4).cuda(), torch.randint(3, (400,)).cuda()
     learn = new([Strict(), Recorder(), OneCycle(.1), ProgressCallback(quiet=True)])
     learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 400, 16)], learn.dls.valid)
@@ -157,3 +160,56 @@ def test_a_fit_with_averaged_weights_goes_on_with_the_same_bits(tmp_path, make):
     new(Checkpoint(tmp_path)).fit(4, [Stop(2)])
     got = new(Checkpoint(tmp_path)).fit(4)
     assert torch.equal(weights(got), weights(want)) and got.history == want.history and weights(got).is_cuda
+
+# ---- lesson 07a
+
+def test_looking_inside_makes_nobody_wait_and_the_figures_are_those_of_the_layers_called_by_hand():
+    class ByHand(Callback):
+        order, rows = 40, []
+        def before_batch(self, learn):
+            x, row = learn.xb, []
+            if not learn.training: return
+            with torch.no_grad():
+                for layer in leaves(learn.model):
+                    x = layer(x)
+                    row.append(torch.stack([x.mean(), x.std(correction=0)]))
+            self.rows.append(torch.stack(row))
+    x, y = torch.randn(400, 4).cuda(), torch.randint(3, (400,)).cuda()
+    stats, hand = ActivationStats(), ByHand()
+    learn = new([Strict(), stats, hand], layers=[nn.Dropout(0.), nn.Unflatten(1, (5, 1)), nn.GRU(1, 5, batch_first=True), Last()])
+    learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 400, 16)], learn.dls.valid)
+    with pytest.raises(FitError, match='synchronizing'): learn.fit(1, [Waits()])
+    hand.rows.clear()
+    learn.cbs.remove(hand)
+    learn.fit(2)
+    assert all(len(rows) == 50 and all(row.is_cuda for _, row in rows) for rows in stats.rows.values()) and 'alive' in stats.summary()
+    learn.model = nn.Sequential(*learn.model[:2], nn.Linear(5, 3)).cuda()
+    learn.cbs.append(hand)
+    learn.fit(1)
+    want = torch.stack(hand.rows).cpu()
+    for i in range(3): torch.testing.assert_close(torch.stack([stats.table(i)['mean'], stats.table(i)['spread']], 1), want[:, i], rtol=1e-4, atol=1e-5)
+
+
+class Waits(Callback):
+    "Asks for a number in every batch."
+    def after_loss(self, learn): learn.loss.item()
+
+
+class Last(nn.Module):
+    "The output at the last step, of the pair that a GRU gives."
+    def forward(self, pair): return pair[0][:, -1]
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_what_is_measured_on_the_gpu_is_what_is_measured_on_the_cpu(dtype):
+    x = (torch.randn(64, 8, 14, 14, generator=torch.Generator().manual_seed(0)) * 4).relu().to(dtype)
+    x[:, 3] = 0
+    torch.testing.assert_close(measure(x.cuda()).cpu(), measure(x), rtol=1e-4, atol=1e-5)
+    odd = tensor([float('nan'), float('inf'), -float('inf'), 3., -3., 0.], dtype=dtype).float()
+    assert histogram(odd.cuda(), 5, 2.).tolist() == histogram(odd, 5, 2.).tolist() == [2, 0, 1, 0, 2]
+
+
+def test_hooks_on_the_gpu_keep_what_was_asked_for():
+    layer, x = nn.Linear(4, 3).cuda(), torch.randn(2, 4).cuda()
+    with Hooks(layer, lambda layer, inputs, out: out.detach()) as hooks: want = layer(x)
+    assert torch.equal(hooks[0][0], want) and not layer._forward_hooks

@@ -274,12 +274,14 @@ def test_the_spread_is_right_beside_a_large_mean():
     close(measure(x)[1], x.double().std(correction=0).float(), rtol=1e-3, atol=0)
 
 
-def test_of_many_numbers_a_sample_is_in_the_histogram_and_all_are_in_the_rest():
-    x = torch.randn(40, 6, 5, 5, generator=torch.Generator().manual_seed(0))
-    x[:, :, 0, 0] = 100
-    got = measure(x, size=500)
-    assert got[3:].tolist() == histogram(regular_sample(x, 500), 41, 10.).tolist() and 300 < got[3:].sum() <= 500
-    close(got[:2], torch.stack([x.mean(), x.std(correction=0)]))
+def test_of_many_numbers_a_sample_gives_mean_spread_and_histogram_and_all_say_who_is_dead():
+    x, part = torch.zeros(40, 6, 5, 5), torch.zeros(40, 6, 5, 5, dtype=torch.bool)
+    x[:, :4] = torch.randn(40, 4, 5, 5, generator=torch.Generator().manual_seed(0)) + 3
+    x[7, 4, 2, 1] = 50                                           # alive, and not in the sample
+    got, part = measure(x, size=500), regular_sample(x, 500)
+    assert 50 not in part and 300 < len(part) <= 500 and got[2] == tensor(1/6)
+    close(got[:2], torch.stack([part.mean(), part.std(correction=0)]))
+    assert got[3:].tolist() == histogram(part, 41, 10.).tolist() and (got[0] - x.mean()).abs() < .3
 
 
 def test_nothing_asks_for_a_number_so_nothing_waits():
