@@ -50,7 +50,7 @@ def again(x, w, b, axes, eps, centre, g):
 
 # ---
 # Standardise
-# %% nbs/08_normalisation.ipynb 2b78d76b
+# %% nbs/08_normalisation.ipynb a7fb5d4a
 class Standardise(torch.autograd.Function):
     """`standardise` for a block (N, G, K, P) with weights (G, K, 1), and its backward pass by hand; gives mean and variance too.
     A second derivative is left to autograd."""
@@ -61,7 +61,6 @@ class Standardise(torch.autograd.Function):
         ctx.save_for_backward(x, w, b, mean, rstd)
         ctx.how = axes, eps, centre
         ctx.mark_non_differentiable(mean, var)
-        ctx.set_materialize_grads(False)                 # nobody asks for the slopes along these two
         y.mul_(rstd)
         if w is not None: y.mul_(w)
         if b is not None: y.add_(b)
