@@ -166,6 +166,13 @@ def test_instance_norm_remembers_nothing_of_an_empty_batch():
     assert norm.running_mean.tolist() == [0, 0, 0] and norm.running_var.tolist() == [1, 1, 1] and norm.num_batches_tracked == 0
 
 
+def test_the_eps_of_rms_norm_is_that_of_the_type_it_computes_in():
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        x = torch.full((1, 4), 1e-4, dtype=dtype)
+        close(RMSNorm(4).to(dtype)(x), nn.RMSNorm(4).to(dtype)(x))
+        assert abs(RMSNorm(4)(x)[0, 0].item() - 1 / math.sqrt(1 + 2**-23 / 1e-8)) < .01
+
+
 # ---- what is refused
 
 REFUSED = [(BatchNorm(3), nn.BatchNorm2d(3), (2, 4, 5, 5), r'\(2, 4, 5, 5\), wanted 3 channels'), (BatchNorm(3), nn.BatchNorm1d(3), (3,), r'\(3,\), wanted 2 to 5 axes'),

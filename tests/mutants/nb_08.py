@@ -22,7 +22,7 @@ MUTANTS = [
     ("if centre: x_grad.sub_(level * rstd)", "", 'the way through the mean is missing'),
     ("if torch.is_grad_enabled(): return", "if False: return", 'nobody differentiates twice'),
     ("return y.to(x.dtype), mean, var", "return y, mean, var", 'what comes out is of float32'),
-    ("axes, least = (0, 2, 3), 2", "axes, least = (0, 3), 2", 'the places of a row only'),
+    ("axes, least = (0, 2, 3), 2", "axes, least = (0, 2), 2", 'the examples only, each place by itself'),
     ("if x.shape[1] != self.num_features:", "if False:", 'the channels will fit'),
     ("if self.track_running_stats and not self.training:", "if not self.training:", 'in eval mode there are always running statistics'),
     ("if self.track_running_stats and not self.training:", "if self.track_running_stats:", 'the running statistics are the better ones in training, too'),
