@@ -252,6 +252,7 @@ def test_units_of_sequences_lie_along_the_last_axis():
     x = torch.zeros(2, 3, 5)
     x[1, 2, 0] = 1
     assert dead_share(x, -1) == tensor(4/5) and dead_share(x) == tensor(2/3)
+    assert measure(x, -1)[2] == tensor(4/5) and measure(x)[2] == measure(x, 1)[2] == tensor(2/3)
     assert dead_share(x[:, :, 0], -1) == dead_share(x[:, :, 0]) == tensor(2/3)
 
 
@@ -282,6 +283,11 @@ def test_of_many_numbers_a_sample_gives_mean_spread_and_histogram_and_all_say_wh
     assert 50 not in part and 300 < len(part) <= 500 and got[2] == tensor(1/6)
     close(got[:2], torch.stack([part.mean(), part.std(correction=0)]))
     assert got[3:].tolist() == histogram(part, 41, 10.).tolist() and (got[0] - x.mean()).abs() < .3
+
+
+def test_if_nobody_says_otherwise_a_sample_has_about_16_000_numbers_in_41_parts_from_minus_10_to_10():
+    got = measure(torch.full((100, 293), 9.9))
+    assert len(got) == 44 and 10_000 < got[-1] <= 2**14 and got[3:].sum() == got[-1]
 
 
 def test_nothing_asks_for_a_number_so_nothing_waits():
@@ -340,6 +346,16 @@ def test_only_layers_that_are_asked_for_are_listened_to_in_their_order():
     outside = ActivationStats([nn.ReLU()])
     learn.fit(1, [outside])
     assert outside.names == ['ReLU'] and outside.state(outside.table(0)) == 'not called'
+
+
+def test_units_of_sequences_are_counted_along_the_axis_that_was_asked_for():
+    batches = [(torch.randn(3, 7, 4), torch.zeros(3, 7, dtype=torch.long))]
+    layers = [nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)]
+    layers[0].bias.data[1:3] = -100
+    for axis, want in ((-1, tensor([2/5])), (1, tensor([0.]))):
+        stats = ActivationStats(layers[1:2], axis=axis)
+        Learner(nn.Sequential(*layers), DataLoaders(batches, batches), lambda pred, y: pred.square().mean(), cbs=[stats]).fit(1)
+        close(stats.table(0)['dead'], want)
 
 
 def test_a_second_fit_begins_anew_and_may_be_of_another_model():
@@ -460,7 +476,7 @@ def seen(dead, mean=1., spread=2., batches=None):
 
 
 @pytest.mark.parametrize('dead, want', [([0.]*20, 'alive'), ([1.]*18 + [.2, .28], 'alive'), ([0.]*18 + [.2, .32], 'dying'), ([0.]*18 + [.8, .9], 'dying'),
-                                        ([0.]*18 + [.9, .92], 'dead'), ([0.]*10 + [1.], 'dying'), ([1.], 'dead'), ([], 'not called')])
+                                        ([0.]*18 + [.9, .92], 'dead'), ([0.]*10 + [1.], 'dying'), ([1.], 'dead'), ([.9]*20, 'dead'), ([.25]*20, 'dying'), ([], 'not called')])
 def test_the_last_tenth_of_the_calls_says_whether_a_layer_is_dead(dead, want):
     stats = seen(dead)
     assert stats.state(stats.table(0)) == want and stats.summary().endswith('  ' + want)
