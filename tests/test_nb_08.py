@@ -198,6 +198,11 @@ def test_a_batch_of_one_with_several_places_is_a_batch():
     close(BatchNorm(3).eval()(x[..., :1]), nn.BatchNorm2d(3).eval()(x[..., :1]))                     # in eval mode one value will do
 
 
+def test_two_examples_of_two_channels_in_one_group_are_enough():
+    x = shifted(2, 2, dtype=torch.float32)
+    close(GroupNorm(1, 2)(x), nn.GroupNorm(1, 2)(x))
+
+
 @pytest.mark.parametrize('make', [lambda: GroupNorm(2, 3), lambda: GroupNorm(0, 3), lambda: GroupNorm(-1, 3), lambda: GroupNorm(1., 3), lambda: GroupNorm(True, 3), lambda: BatchNorm(0), lambda: BatchNorm(2.), lambda: LayerNorm(()), lambda: LayerNorm((2, 0)),
                                   lambda: LayerNorm(2.5), lambda: RMSNorm([]), lambda: InstanceNorm(3, momentum=None), lambda: InstanceNorm(-2)])
 def test_a_layer_that_cannot_be_is_refused_when_it_is_made(make):
