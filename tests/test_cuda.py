@@ -10,6 +10,7 @@ from exp.nb_05b import Checkpoint
 from exp.nb_06 import OneCycle, lr_find
 from exp.nb_07 import avg_pool2d, conv2d, max_pool2d
 from exp.nb_07a import ActivationStats, Hooks, histogram, leaves, measure
+from exp.nb_08 import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, conv_norm
 from exp.nb_09 import EMA, LAMB, Adagrad, Adam, AdamW, Lion, RMSProp
 from learners import data, learner, weights
 
@@ -213,3 +214,28 @@ def test_hooks_on_the_gpu_keep_what_was_asked_for():
     layer, x = nn.Linear(4, 3).cuda(), torch.randn(2, 4).cuda()
     with Hooks(layer, lambda layer, inputs, out: out.detach()) as hooks: want = layer(x)
     assert torch.equal(hooks[0][0], want) and not layer._forward_hooks
+
+# ---- lesson 08
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize('ours, theirs, settings', [
+    (BatchNorm, nn.BatchNorm2d, dict(num_features=6)), (InstanceNorm, nn.InstanceNorm2d, dict(num_features=6, affine=True)),
+    (GroupNorm, nn.GroupNorm, dict(num_groups=3, num_channels=6)), (LayerNorm, nn.LayerNorm, dict(normalized_shape=(9, 8))),
+    (RMSNorm, nn.RMSNorm, dict(normalized_shape=(9, 8)))])
+def test_norms_are_torchs_in_value_gradients_and_state(ours, theirs, settings, dtype):
+    a, b = (cls(**settings).to('cuda', dtype) for cls in (ours, theirs))
+    x = torch.randn(5, 6, 9, 8, device='cuda', dtype=dtype, requires_grad=True)
+    got, want, g = a(x), b(x), torch.randn(5, 6, 9, 8, device='cuda', dtype=dtype)
+    close = dict(rtol=.05, atol=.05) if dtype == torch.bfloat16 else dict(rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(got, want, **close)
+    pairs = zip(*(torch.autograd.grad(y, [x, *norm.parameters()], g) for y, norm in ((got, a), (want, b))))
+    for mine, other in [*pairs, *zip(a.state_dict().values(), b.state_dict().values())]: torch.testing.assert_close(mine, other, **close)
+
+
+def test_a_network_with_batch_norms_makes_nobody_wait():
+    x, y = torch.randn(96, 1, 8, 8).cuda(), torch.randint(3, (96,)).cuda()
+    layers = [conv_norm(1, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    learn = new([Strict()], layers=layers)
+    learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 96, 16)], [(x, y)])
+    learn.fit(2)
+    assert learn.model[0][1].num_batches_tracked.item() == 12 and learn.model[0][1].running_mean.is_cuda
