@@ -234,8 +234,9 @@ def test_norms_are_torchs_in_value_gradients_and_state(ours, theirs, settings, d
 
 def test_a_network_with_batch_norms_makes_nobody_wait():
     x, y = torch.randn(96, 1, 8, 8).cuda(), torch.randint(3, (96,)).cuda()
-    layers = [conv_norm(1, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
-    learn = new([Strict()], layers=layers)
+    learn = new([Strict()])
+    learn.model = nn.Sequential(conv_norm(1, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    learn.opt = momentum(learn.model.parameters(), lr=.1)
     learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 96, 16)], [(x, y)])
     learn.fit(2)
     assert learn.model[0][1].num_batches_tracked.item() == 12 and learn.model[0][1].running_mean.is_cuda
