@@ -14,7 +14,7 @@ from common import in_turn, ratio_table, report
 from exp.nb_02 import get_data, normalize
 from exp.nb_04 import Dataset, get_dls
 from exp.nb_05 import Learner
-from exp.nb_07a import ActivationStats, LayerRecorder, first_tensor
+from exp.nb_07a import ActivationStats, LayerWatcher
 
 BS, N, EPOCHS, LR = 512, 5120, 2, .05
 
@@ -25,14 +25,22 @@ def cnn():
     return nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
 
 
-class Moments(LayerRecorder):
+class Moments(LayerWatcher):
     "Mean and spread of all numbers, and nothing else."
-    def look(self, layer, inputs, output): self.rows[layer].append((self.seen, torch.stack([*torch.std_mean(first_tensor(output), correction=0)])))
+    def setup(self, learn):
+        super().setup(learn)
+        self.rows = []
+    def look(self, layer, x): self.rows.append(torch.stack(torch.std_mean(x, correction=0)))
 
 
-class Calls(LayerRecorder):
+class Calls(LayerWatcher):
     "The hooks alone, which do nothing."
-    def look(self, layer, inputs, output): pass
+    def look(self, layer, x): pass
+
+
+class OneByOne(ActivationStats):
+    "Measured at each call."
+    TOGETHER = 1
 
 
 def ours(data, make):
@@ -57,6 +65,7 @@ def relus(model): return [layer for layer in model if isinstance(layer, nn.ReLU)
 def candidates(data):
     found = {'ours without': lambda model: [], 'hooks that do nothing': lambda model: [Calls()], 'ActivationStats': lambda model: [ActivationStats()],
              'ActivationStats of the four relus': lambda model: [ActivationStats(relus(model))], 'ActivationStats, every=10': lambda model: [ActivationStats(every=10)],
+             'ActivationStats, each call by itself': lambda model: [OneByOne()],
              'ActivationStats, all numbers': lambda model: [ActivationStats(size=2**30)], 'mean and spread of all numbers only': lambda model: [Moments()]}
     return {name: ours(data, make) for name, make in found.items()}
 

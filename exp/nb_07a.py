@@ -81,24 +81,29 @@ class Hooks:
     def __iter__(self): return iter(zip(self.layers, self.kept))
 
 # ---
-# dead_share
-# %% nbs/07a_hooks.ipynb 5dc6a3b2
-def dead_share(x, axis=1):
-    """The share of dead units, those that give 0 for all examples and everywhere, as a tensor without axes. They lie
-    along `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). One axis or none: one unit."""
+# largest
+# %% nbs/07a_hooks.ipynb a5368936
+def largest(x, axis=1):
+    """The largest size of a number that each unit of `x` gives, for any example and anywhere: (units,). They lie along
+    `axis`: 1 for (N, C, H, W) and (n, m), -1 for sequences (n, steps, m). One axis or none: one unit, and no axis."""
     others = [i for i in range(x.ndim) if i != axis % x.ndim]
     low, high = x.amin(0, keepdim=True), x.amax(0, keepdim=True)           # of neighbours in memory at once: faster
-    return ((low.amin(others) == 0) & (high.amax(others) == 0)).float().mean()
+    return torch.maximum(high, -low).amax(others)
+
+def dead_share(x, axis=1):
+    "The share of dead units, whose `largest` is 0, as a tensor without axes."
+    return (largest(x, axis) == 0).float().mean()
 
 # ---
 # histogram
-# %% nbs/07a_hooks.ipynb 65846b6e
+# %% nbs/07a_hooks.ipynb cd85bf57
 def histogram(x, bins, limit):
-    """How many numbers of `x` lie in each of `bins` equal parts of -limit to limit, (bins,), int32: `torch.histc`,
-    and no GPU waits. What lies beyond, infinity too, is counted in the outermost part, NaN in none."""
-    part = ((x.flatten() + limit) * (bins / (2*limit))).clamp(0, bins - 1).nan_to_num(nan=bins).int()
-    counts = torch.zeros(bins + 1, dtype=torch.int32, device=x.device)
-    return counts.scatter_add_(0, part.long(), torch.ones_like(part))[:bins]
+    """How many numbers of each row of `x`, (..., n), lie in each of `bins` equal parts of -limit to limit: (..., bins),
+    int32. As `torch.histc`, and no GPU waits. What lies beyond, infinity too, is counted in the outermost part, NaN in
+    none."""
+    part = ((x + limit) * (bins / (2*limit))).clamp(0, bins - 1).nan_to_num(nan=bins).int()
+    counts = torch.zeros(*x.shape[:-1], bins + 1, dtype=torch.int32, device=x.device)
+    return counts.scatter_add_(-1, part.long(), torch.ones_like(part))[..., :bins]
 
 # ---
 # regular_sample
@@ -112,15 +117,17 @@ def regular_sample(x, size):
 
 # ---
 # measure
-# %% nbs/07a_hooks.ipynb a3e4b101
+# %% nbs/07a_hooks.ipynb c550bc09
 @torch.no_grad()
-def measure(x, axis=1, bins=41, limit=10., size=2**14):
-    """Mean, spread and histogram of a `regular_sample` of at most `size` numbers of `x`, and between them the share
-    of dead units, which needs all numbers: one tensor, (3 + bins,), on its device. Half precision becomes float32."""
-    part, dead = regular_sample(x, size), dead_share(x, axis)
-    part = part.float() if part.dtype in (torch.float16, torch.bfloat16) else part
-    figures = torch.stack([part.mean(), part.std(correction=0), dead.to(part.dtype)])
-    return torch.cat([figures, histogram(part, bins, limit).to(part.dtype)])
+def measure(samples, most, bins=41, limit=10.):
+    """Of some calls of a layer, `samples` (calls, m) of what it gave and what was `largest` in its units, `most`
+    (calls, units) or (calls,): a row for each call, mean, spread and histogram of the sample, and between them the share
+    of dead units. One tensor, (calls, 3 + bins), on their device. Half precision becomes float32."""
+    x = samples.float() if samples.dtype in (torch.float16, torch.bfloat16) else samples
+    mean = x.mean(1, keepdim=True)
+    spread = (x - mean).square().mean(1, keepdim=True).sqrt()
+    dead = (most.reshape(len(most), -1) == 0).to(x.dtype).mean(1, keepdim=True)
+    return torch.cat([mean, spread, dead, histogram(x, bins, limit).to(x.dtype)], 1)
 
 # ---
 # first_tensor
@@ -132,51 +139,82 @@ def first_tensor(output):
     return next((part for part in parts if part is not None), None)
 
 # ---
-# LayerRecorder
-# %% nbs/07a_hooks.ipynb 5d0466f9
-class LayerRecorder(Callback):
-    """Takes `measure` of what each of `layers` (None: the model's `leaves`) gives in every `every`-th training batch
-    of a fit; of a tuple or dict of its first tensor. Each fit begins anew; nothing goes into a checkpoint. Hooks are
-    there only while a training batch goes forward. ValueError, TypeError: settings that cannot be meant."""
+# LayerWatcher
+# %% nbs/07a_hooks.ipynb 848a7792
+class LayerWatcher(Callback):
+    """Calls `look(layer, x)`, which a subclass defines, with what each of `layers` (None: the model's `leaves`) gives
+    in every `every`-th training batch of a fit: x is its `first_tensor`; without one, or with an empty one, nobody is
+    called. `seen` counts the batches. Hooks are there only while a training batch goes forward."""
     fits_only = True
-    def __init__(self, layers=None, every=1, axis=1, bins=41, limit=10., size=2**14):
-        name = type(self).__name__
-        for what, value in (('every', every), ('bins', bins), ('size', size)): check_count(f'{name}: {what}', value)
-        if axis not in (1, -1): raise ValueError(f'{name}: axis {axis!r}, wanted 1 or -1')
-        if not 0 < limit < math.inf: raise ValueError(f'{name}: limit {limit!r}, wanted a number over 0')
-        self.every, self.limit, self.settings = every, limit, dict(axis=axis, bins=bins, limit=limit, size=size)
-        self.hooks = None if layers is None else Hooks(layers, self.look)
-        self.all_layers, self.seen, self.rows = layers is None, 0, {}
+    def __init__(self, layers=None, every=1):
+        check_count(f'{type(self).__name__}: every', every)
+        self.every, self.seen, self.all_layers = every, 0, layers is None
+        self.hooks = None if layers is None else Hooks(layers, self.listen)
 
     def setup(self, learn):
-        if self.all_layers: self.hooks = Hooks(learn.model, self.look)
+        if self.all_layers: self.hooks = Hooks(learn.model, self.listen)
         places = {layer: place for place, layer in learn.model.named_modules()}
         self.names = [f'{places.get(layer, "")} {type(layer).__name__}'.strip() for layer in self.hooks.layers]
-        self.rows, self.seen = {layer: [] for layer in self.hooks.layers}, 0
+        self.seen = 0
 
     def before_batch(self, learn):
         if not learn.training: return
         if self.seen % self.every == 0: self.hooks.register()
         self.seen += 1
 
-    def look(self, layer, inputs, output):
+    def listen(self, layer, inputs, output):
         x = first_tensor(output)
-        if x is not None and x.numel(): self.rows[layer].append((self.seen, measure(x, **self.settings)))
+        if x is not None and x.numel(): self.look(layer, x)
 
     def after_pred(self, learn): self.hooks.remove()
     after_batch = teardown = after_pred
 
+# ---
+# LayerRecorder
+# %% nbs/07a_hooks.ipynb c60b643a
+class LayerRecorder(LayerWatcher):
+    """The figures of `measure` for what each of `layers` gives, in every `every`-th training batch, of a sample of at
+    most `size` numbers. Each fit begins anew; nothing goes into a checkpoint. ValueError, TypeError: settings that
+    cannot be meant."""
+    TOGETHER = 16
+    def __init__(self, layers=None, every=1, axis=1, bins=41, limit=10., size=2**12):
+        super().__init__(layers, every)
+        name = type(self).__name__
+        for what, value in (('bins', bins), ('size', size)): check_count(f'{name}: {what}', value)
+        if axis not in (1, -1): raise ValueError(f'{name}: axis {axis!r}, wanted 1 or -1')
+        if not 0 < limit < math.inf: raise ValueError(f'{name}: limit {limit!r}, wanted a number over 0')
+        self.axis, self.bins, self.limit, self.size = axis, bins, limit, size
+
+    def setup(self, learn):
+        super().setup(learn)
+        self.rows, self.waiting = ({layer: [] for layer in self.hooks.layers} for _ in range(2))
+
+    def look(self, layer, x):
+        found, waiting = (regular_sample(x, self.size).clone(), largest(x, self.axis)), self.waiting[layer]
+        if waiting and [one.shape for one in found] != [one.shape for one in waiting[0][1:]]: self.settle(layer)
+        waiting.append((self.seen, *found))
+        if len(waiting) == self.TOGETHER: self.settle(layer)
+
+    def settle(self, layer):
+        "Measures the calls of `layer` that wait."
+        if not self.waiting[layer]: return
+        batches, samples, most = zip(*self.waiting[layer])
+        self.rows[layer] += zip(batches, measure(torch.stack(samples), torch.stack(most), self.bins, self.limit))
+        self.waiting[layer].clear()
+
     def table(self, i):
         """Of layer i a dict of tensors on the CPU, with a row for each call: `batch`, counted from 1, `mean`, `spread`
         and `dead`, (calls,), and `hist`, (calls, bins)."""
-        rows = [*self.rows.values()][i]
-        values = torch.stack([row for _, row in rows]).cpu() if rows else torch.zeros(0, 3 + self.settings['bins'])
-        batch = torch.tensor([batch for batch, _ in rows], dtype=torch.int64)
-        return {'batch': batch, **dict(zip(('mean', 'spread', 'dead'), values.T)), 'hist': values[:, 3:]}
+        layer = [*self.rows][i]
+        self.settle(layer)
+        batches, rows = zip(*self.rows[layer]) if self.rows[layer] else ((), ())
+        values = torch.stack(rows).cpu() if rows else torch.zeros(0, 3 + self.bins)
+        figures = dict(zip(('mean', 'spread', 'dead'), values.T))
+        return {'batch': torch.tensor(batches, dtype=torch.int64), **figures, 'hist': values[:, 3:]}
 
 # ---
 # ActivationStats
-# %% nbs/07a_hooks.ipynb 65589f8c
+# %% nbs/07a_hooks.ipynb 7537d9b6
 class ActivationStats(LayerRecorder):
     "What a LayerRecorder has seen in a fit, in words and as a picture."
     DYING, DEAD = .25, .9
@@ -209,7 +247,7 @@ class ActivationStats(LayerRecorder):
     def plot(self, axes=None):
         "A heat map for each layer, on `axes` or a new figure: over batches, the log count of activations of each size."
         import matplotlib.pyplot as plt
-        n = len(self.rows)
+        n = len(self.names)
         if axes is None:
             look = dict(dpi=110, sharey=True, squeeze=False, layout='constrained')
             axes = plt.subplots(1, n, figsize=(2.5*n, 2.5), **look)[1][0]

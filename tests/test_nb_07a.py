@@ -10,7 +10,7 @@ from exp.nb_04 import DataLoaders
 from exp.nb_04a import Callback, CancelBatch, CancelFit, FitError
 from exp.nb_05 import Learner, MetricsCallback
 from exp.nb_06 import lr_find
-from exp.nb_07a import KINDS, ActivationStats, Hooks, LayerRecorder, dead_share, first_tensor, histogram, leaves, measure, regular_sample
+from exp.nb_07a import KINDS, ActivationStats, Hooks, LayerRecorder, LayerWatcher, dead_share, first_tensor, histogram, largest, leaves, measure, regular_sample
 from learners import Diary, learner, raising, weights
 
 close = torch.testing.assert_close
@@ -231,14 +231,15 @@ def test_what_is_small_enough_is_taken_whole_and_in_any_order_in_memory():
 @pytest.mark.parametrize('bins, limit', [(41, 10.), (1, 2.), (8, .5), (5, 3)])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_a_histogram_is_that_of_torch_where_all_is_within(bins, limit, dtype):
-    x = torch.rand(7, 31, generator=torch.Generator().manual_seed(bins), dtype=dtype)*2*limit - limit
+    x = torch.rand(3, 7, 31, generator=torch.Generator().manual_seed(bins), dtype=dtype)*2*limit - limit
     got = histogram(x, bins, limit)
-    assert got.tolist() == torch.histc(x, bins, -limit, limit).tolist() and got.dtype == torch.int32
+    assert got.tolist() == [[torch.histc(row, bins, -limit, limit).tolist() for row in rows] for rows in x] and got.dtype == torch.int32
+    assert torch.equal(histogram(x[0, 0], bins, limit), got[0, 0])
 
 
 def test_what_lies_beyond_is_in_the_outermost_part_and_what_is_no_number_nowhere():
     x = tensor([[-3., -math.inf, -2, -1.5], [math.inf, 2, 1e38, math.nan], [0, -0., .99, -1]])
-    assert histogram(x, 4, 2.).tolist() == [4, 1, 3, 3]
+    assert histogram(x.flatten(), 4, 2.).tolist() == [4, 1, 3, 3] and histogram(x[:2], 4, 2.).tolist() == [[4, 0, 0, 0], [0, 0, 0, 3]]
 
 
 def test_a_unit_is_dead_if_it_gives_zero_for_all_examples_and_everywhere():
@@ -252,7 +253,7 @@ def test_units_of_sequences_lie_along_the_last_axis():
     x = torch.zeros(2, 3, 5)
     x[1, 2, 0] = 1
     assert dead_share(x, -1) == tensor(4/5) and dead_share(x) == tensor(2/3)
-    assert measure(x, -1)[2] == tensor(4/5) and measure(x)[2] == measure(x, 1)[2] == tensor(2/3)
+    assert largest(x).tolist() == [0, 0, 1] and largest(-x, -1).tolist() == [1, 0, 0, 0, 0]
     assert dead_share(x[:, :, 0], -1) == dead_share(x[:, :, 0]) == tensor(2/3)
 
 
@@ -262,37 +263,91 @@ def test_a_tensor_of_one_axis_or_none_is_one_unit_and_nan_is_not_zero(x, want): 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('shape', [(7, 3, 5, 2), (4, 6), (1, 1), (5,), ()])
-def test_a_measurement_is_mean_spread_dead_share_and_histogram(dtype, shape):
-    x = (torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 5).relu().to(dtype)
-    got, exact = measure(x, bins=7, limit=12.), x.double()
-    close(got[:2].double(), torch.stack([exact.mean(), exact.std(correction=0)]), rtol=1e-5, atol=1e-6)
-    assert got[2] == dead_share(x) and got[3:].tolist() == torch.histc(exact.clamp(-12, 12), 7, -12, 12).tolist()
-    assert got.shape == (10,) and got.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+def test_a_measurement_is_mean_spread_dead_share_and_histogram_of_each_call(dtype, shape):
+    calls = (torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)) * 3 + 5).relu().to(dtype)
+    calls[1] = 0
+    rows = measure(calls.reshape(3, -1), torch.stack([largest(x) for x in calls]), bins=7, limit=12.)
+    for got, x in zip(rows, calls, strict=True):
+        exact = x.double()
+        close(got[:2].double(), torch.stack([exact.mean(), exact.std(correction=0)]), rtol=1e-5, atol=1e-6)
+        assert got[2] == dead_share(x) and got[3:].tolist() == torch.histc(exact.clamp(-12, 12), 7, -12, 12).tolist()
+    assert rows.shape == (3, 10) and rows.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
 
 
 def test_the_spread_is_right_beside_a_large_mean():
-    x = torch.randn(100, 50, generator=torch.Generator().manual_seed(0)) + 1e4
-    close(measure(x)[1], x.double().std(correction=0).float(), rtol=1e-3, atol=0)
+    x = torch.randn(1, 5000, generator=torch.Generator().manual_seed(0)) + 1e4
+    close(measure(x, x)[0, 1], x.double().std(correction=0).float(), rtol=1e-3, atol=0)
+
+
+class Gives(nn.Module):
+    "A layer that gives what it was made with."
+    def __init__(self, *what):
+        super().__init__()
+        self.what = [*what]
+    def forward(self, x):
+        self.what.append(self.what.pop(0))
+        return self.what[-1]
+
+
+def recorded(*what, **settings):
+    "A LayerRecorder that has seen these outputs of one layer."
+    batches = [(torch.ones(2, 1), torch.ones(2))] * len(what)
+    recorder = LayerRecorder([layer := Gives(*what)], **settings)
+    class Net(nn.Linear):
+        def forward(self, x):
+            layer(x)
+            return super().forward(x)
+    Learner(Net(1, 1), DataLoaders(batches, batches), lambda pred, y: pred.square().mean(), cbs=[recorder]).fit(1)
+    return recorder
 
 
 def test_of_many_numbers_a_sample_gives_mean_spread_and_histogram_and_all_say_who_is_dead():
-    x, part = torch.zeros(40, 6, 5, 5), torch.zeros(40, 6, 5, 5, dtype=torch.bool)
+    x = torch.zeros(40, 6, 5, 5)
     x[:, :4] = torch.randn(40, 4, 5, 5, generator=torch.Generator().manual_seed(0)) + 3
     x[7, 4, 2, 1] = 50                                           # alive, and not in the sample
-    got, part = measure(x, size=500), regular_sample(x, 500)
-    assert 50 not in part and 300 < len(part) <= 500 and got[2] == tensor(1/6)
-    close(got[:2], torch.stack([part.mean(), part.std(correction=0)]))
-    assert got[3:].tolist() == histogram(part, 41, 10.).tolist() and (got[0] - x.mean()).abs() < .3
+    got, part = recorded(x, size=500).table(0), regular_sample(x, 500)
+    assert 50 not in part and 300 < len(part) <= 500 and got['dead'].item() == tensor(1/6)
+    close(torch.cat([got['mean'], got['spread']]), torch.stack([part.mean(), part.std(correction=0)]))
+    assert got['hist'][0].tolist() == histogram(part, 41, 10.).tolist() and (got['mean'] - x.mean()).abs() < .3
 
 
-def test_if_nobody_says_otherwise_a_sample_has_about_16_000_numbers_in_41_parts_from_minus_10_to_10():
-    got = measure(torch.full((100, 293), 9.9))
-    assert len(got) == 44 and 10_000 < got[-1] <= 2**14 and got[3:].sum() == got[-1]
+def test_if_nobody_says_otherwise_a_sample_has_about_4_000_numbers_in_41_parts_from_minus_10_to_10():
+    hist = recorded(torch.full((100, 293), 9.9)).table(0)['hist']
+    assert hist.shape == (1, 41) and 2_500 < hist[0, -1] <= 2**12 and hist.sum() == hist[0, -1]
+
+
+@pytest.mark.parametrize('calls', [1, 15, 16, 17, 33])
+def test_however_many_calls_are_measured_together_each_has_its_row_in_order(calls):
+    table = recorded(*(torch.tensor([[float(i), 0.]]) for i in range(calls))).table(0)
+    assert table['batch'].tolist() == [*range(1, calls + 1)] and table['mean'].tolist() == [i/2 for i in range(calls)]
+    assert table['dead'].tolist() == [1.] + [.5]*(calls - 1) and table['spread'].tolist() == [i/2 for i in range(calls)]
+
+
+def test_calls_of_other_shapes_are_measured_apart_and_none_is_lost():
+    given = [torch.full(shape, float(i)) for i, shape in enumerate([(2, 3), (2, 3), (3, 2), (2, 3), (1, 6), (6,), (6, 1), ()])]
+    table = recorded(*given).table(0)
+    assert table['mean'].tolist() == [*range(8)] and table['hist'].sum(1).tolist() == [6]*7 + [1] and table['dead'].tolist() == [1] + [0]*7
+
+
+def test_a_table_may_be_asked_for_at_any_time_and_as_often_as_one_likes():
+    lengths, stats = [], LayerRecorder()
+    asks = Diary(after_step=lambda learn: lengths.append([len(stats.table(0)['batch']) for _ in range(2)]))
+    learner([stats, asks]).fit(1)
+    assert lengths == [[1, 1], [2, 2], [3, 3]] and stats.table(0)['batch'].tolist() == [1, 2, 3]
+
+
+def test_what_waits_to_be_measured_is_little_and_a_copy():
+    recorder = recorded(*(x := torch.ones(4, 3000, 2) for _ in range(31)), size=100)
+    assert [len(rows) for rows in recorder.rows.values()] == [16] and len(kept := [*recorder.waiting.values()][0]) == 15
+    x.zero_()
+    assert all(len(sample) <= 100 and sample.untyped_storage().nbytes() <= 400 and sample.all() for _, sample, _ in kept)
 
 
 def test_nothing_asks_for_a_number_so_nothing_waits():
     "A tensor of the kind `meta` has no numbers: whoever asks for one fails."
-    for shape in [(64, 8, 14, 14), (5, 3), (2, 3, 4), ()]: assert measure(torch.empty(shape, device='meta')).shape == (44,)
+    for shape in [(64, 8, 14, 14), (5, 3), (2, 3, 4), ()]:
+        x = torch.empty(shape, device='meta')
+        assert measure(regular_sample(x, 2**12)[None], largest(x)[None]).shape == (1, 44)
     with pytest.raises((RuntimeError, NotImplementedError)): torch.empty(3, device='meta').mean().item()
 
 
@@ -313,7 +368,7 @@ class ByHand(Callback):
 
 
 def same(stats, hand):
-    for i in range(len(stats.rows)):
+    for i in range(len(stats.names)):
         table = stats.table(i)
         for j, what in enumerate(('mean', 'spread', 'dead', 'hist')): close(table[what], torch.stack([row[i][j] for row in hand.rows]))
 
@@ -362,7 +417,7 @@ def test_a_second_fit_begins_anew_and_may_be_of_another_model():
     stats = ActivationStats()
     learner([stats]).fit(2)
     learner(layers=[nn.ReLU()]).fit(1, [stats])
-    assert len(stats.rows) == 4 and stats.table(3)['batch'].tolist() == [1, 2, 3]
+    assert len(stats.names) == 4 and stats.table(3)['batch'].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize('error', [CancelFit('enough'), KeyboardInterrupt('pressed'), ValueError('broken')])
@@ -382,7 +437,7 @@ def test_a_layer_that_fails_leaves_no_hooks():
         def forward(self, x): raise ValueError('broken')
     learn = learner([stats := ActivationStats()], layers=[Fails()])
     with pytest.raises(FitError, match='broken'): learn.fit(1)
-    assert hooks_on(learn.model) == 0 and [len(rows) for rows in stats.rows.values()] == [1, 1, 0, 0]
+    assert hooks_on(learn.model) == 0 and [len(stats.table(i)['batch']) for i in range(4)] == [1, 1, 0, 0]
 
 
 def test_a_batch_that_is_cancelled_before_its_prediction_has_hooks_no_longer_than_it_lasts():
@@ -398,11 +453,11 @@ def test_nothing_but_the_forward_of_training_batches_is_counted():
     learn = learner([stats, MetricsCallback(), asked])
     learn.fit(1)
     assert stats.table(0)['batch'].tolist() == [1, 2, 3]
-    before = {layer: len(rows) for layer, rows in stats.rows.items()}
+    before = [stats.table(i)['batch'].tolist() for i in range(len(stats.names))]
     learn.predict(torch.randn(3, 4)), learn.get_preds(), learn.validate(), learn.summary()
     learn.cbs.remove(asked)
     lr_find(learn, steps=5)
-    assert {layer: len(rows) for layer, rows in stats.rows.items()} == before and hooks_on(learn.model) == 0
+    assert [stats.table(i)['batch'].tolist() for i in range(len(stats.names))] == before and hooks_on(learn.model) == 0
 
 
 class Odd(nn.Module):
@@ -471,7 +526,7 @@ def seen(dead, mean=1., spread=2., batches=None):
     "An ActivationStats that has seen such shares of dead units in one layer."
     stats = ActivationStats(bins=3)
     layer, stats.names = nn.ReLU(), ['7 ReLU']
-    stats.rows = {layer: [((batches or range(1, 99))[i], tensor([mean, spread, share, 4, 5, 6])) for i, share in enumerate(dead)]}
+    stats.rows, stats.waiting = {layer: [((batches or range(1, 99))[i], tensor([mean, spread, share, 4, 5, 6])) for i, share in enumerate(dead)]}, {layer: []}
     return stats
 
 

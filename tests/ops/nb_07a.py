@@ -1,2 +1,2 @@
 OPS = []
-NOT_OPS = {'leaves', 'listed', 'Hooks', 'first_tensor', 'regular_sample', 'histogram', 'dead_share', 'measure', 'LayerRecorder', 'ActivationStats'}
+NOT_OPS = {'leaves', 'listed', 'Hooks', 'first_tensor', 'regular_sample', 'histogram', 'largest', 'dead_share', 'measure', 'LayerWatcher', 'LayerRecorder', 'ActivationStats'}
