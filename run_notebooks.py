@@ -42,10 +42,12 @@ class OwnKernel(AsyncKernelManager):
     def _kernel_spec_manager_default(self): return KernelSpecManager(kernel_dirs=[])
 
 
-def execute(path, timeout=300):
-    "The lesson, run from top to bottom in its folder: a notebook with fresh outputs. Raises LessonError."
+def execute(path, timeout=300, more=()):
+    """The lesson, run from top to bottom in its folder, and then the sources `more` as cells of their own: a notebook with
+    fresh outputs. Raises LessonError."""
     path, place = Path(path).resolve(), {'cell': 0}
     notebook = read(path)
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in more]
     runner = ExecutePreprocessor(timeout=timeout, kernel_name='python3', kernel_manager_class=OwnKernel,
                                  coalesce_streams=True, extra_arguments=['--log-level=CRITICAL'],
                                  on_cell_start=lambda cell, cell_index: place.update(cell=cell_index + 1))

@@ -2,12 +2,16 @@
 
 ANSWERS maps the number of an exercise to (right answers, [(wrong answer, words of the cause that must be told)]); an answer is
 the source of what a reader puts in the place of the first cell's dots, and is run after that cell."""
-import contextlib, importlib.util, io, json, linecache, os, re, sys, types
+import contextlib, importlib.util, io, json, linecache, re, sys
 from pathlib import Path
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 LISTS = {path.stem.removeprefix('nb_'): path for path in sorted((ROOT/'tests'/'answers').glob('nb_*.py'))}
+IN_KERNEL = """import sys
+sys.path.insert(0, {folder!r})
+from test_answers import faults
+print(*faults({number!r}, globals()), sep='\\n')"""
 
 
 def load(path):
@@ -18,18 +22,21 @@ def load(path):
     return module.ANSWERS
 
 
-def parts(number):
-    "(sources of the code cells above the exercises, {exercise: sources of its code cells}) of a lesson."
+def notebook(number):
     path, = (ROOT/'nbs').glob(f'{number}_*.ipynb')
-    cells, above, exercises, current = json.loads(path.read_text(encoding='utf-8'))['cells'], [], {}, None
-    for cell in cells:
+    return path
+
+
+def exercises(number):
+    "The sources of the code cells of each exercise of a lesson."
+    found, current = {}, None
+    for cell in json.loads(notebook(number).read_text(encoding='utf-8'))['cells']:
         source = ''.join(cell['source'])
         if cell['cell_type'] == 'markdown':
             if '## Exercises' in source: current = 0
-            for found in re.findall(r'(?m)^\*\*(\d+)\.', source): current = int(found)
-        elif current is None: above.append(source)
-        elif current: exercises.setdefault(current, []).append(source)
-    return above, exercises
+            for at in re.findall(r'(?m)^\*\*(\d+)\.', source): current = int(at)
+        elif current: found.setdefault(current, []).append(source)
+    return found
 
 
 def run(sources, namespace):
@@ -37,49 +44,39 @@ def run(sources, namespace):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for source in sources:
-            if source.startswith(('%', '!')): continue
             name = f'<cell {hash(source)}>'
             linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name         # as IPython does, for inspect.getsource
             exec(compile(source, name, 'exec'), namespace)
     return out.getvalue()
 
 
-@pytest.fixture(params=LISTS)
-def lesson(request, monkeypatch):
-    "(answers, exercises, a function that runs cells after those of the lesson and gives what they print)."
-    import matplotlib, torch
-    matplotlib.use('agg')
+def faults(number, lesson):
+    "A text for each answer whose check says something else than it should, in a namespace like that of the `lesson`."
+    import torch
     from matplotlib import pyplot as plt
-    monkeypatch.chdir(ROOT/'nbs')
-    above, exercises = parts(request.param)
-    module, threads = types.ModuleType('lesson'), torch.get_num_threads()
-    monkeypatch.setitem(sys.modules, 'lesson', module)
-    with plt.rc_context({'figure.max_open_warning': 0}): run(above, vars(module))
-    def after(*sources):
-        torch.manual_seed(0)
-        try: return run(sources, dict(vars(module)))
-        finally: plt.close('all')
-    yield load(LISTS[request.param]), exercises, after
-    torch.set_num_threads(threads)
-
-
-def faults(answers, exercises, after):
-    "A text for each answer whose check says something else than it should."
-    for number, (right, wrong) in answers.items():
-        cell, *check = exercises[number]
+    cells = exercises(number)
+    for exercise, (right, wrong) in load(LISTS[number]).items():
+        cell, *check = cells[exercise]
         for answer, cause in [('', 'not'), *((answer, None) for answer in right), *wrong]:
-            try: said = after(cell, answer, *check)
+            torch.manual_seed(0)
+            try: said = run([cell, answer, *check], dict(lesson))
             except Exception as e: said = f'a traceback, {type(e).__name__}: {e}'
+            plt.close('all')
             is_right = 'right' in said.splitlines() and 'not yet' not in said and 'not answered' not in said
             told = cause is None or cause in said and not {'right', 'a traceback'} & {said.split(',')[0], *said.splitlines()}
-            if is_right != (cause is None) or not told: yield f'exercise {number}: {answer!r}\n  wanted {cause or "right"!r}, said {said.strip()!r}'
+            if is_right != (cause is None) or not told: yield f'exercise {exercise}: {answer!r}\n  wanted {cause or "right"!r}, said {said.strip()!r}'
 
 
-def test_right_answers_are_right_wrong_ones_are_told_why_and_an_untouched_cell_gives_nothing_away(lesson):
-    answers, exercises, _ = lesson
-    assert answers.keys() == exercises.keys()
-    found = [*faults(*lesson)]
-    assert not found, '\n' + '\n'.join(found)
+@pytest.mark.parametrize('number', LISTS)
+def test_in_a_lesson_that_was_run_right_answers_are_right_wrong_ones_are_told_why_and_an_untouched_cell_gives_nothing_away(number):
+    import run_notebooks
+    ran = run_notebooks.execute(notebook(number), 1200, [IN_KERNEL.format(folder=str(ROOT/'tests'), number=number)])
+    said = ''.join(output.get('text', str(output)) for output in ran.cells[-1].outputs)
+    assert not said.strip(), '\n' + said
+
+
+@pytest.mark.parametrize('number', LISTS)
+def test_each_exercise_of_a_lesson_has_its_answers(number): assert load(LISTS[number]).keys() == exercises(number).keys()
 
 
 @pytest.mark.parametrize('number', LISTS)
