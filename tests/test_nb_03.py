@@ -5,7 +5,7 @@ from torch import tensor
 from torch.nn import functional as F
 from exp.nb_01 import timed
 from exp.nb_02 import get_data, kaiming_init, normalize
-from exp.nb_03 import Arithmetic, Node, Var, draw_graph, gradcheck, gradients, no_grad, record, recording, topological, unbroadcast
+from exp.nb_03 import Arithmetic, Node, Value, Var, draw_graph, gradcheck, gradients, no_grad, record, recording, topological, unbroadcast
 
 
 def grads(f, *numbers):
@@ -614,6 +614,11 @@ def test_gradcheck_fails_where_the_differences_are_no_numbers(x):
     with pytest.raises(AssertionError, match='input 0, place 0: got'): gradcheck(lambda a: a.log() if x == 0 else a.exp(), [x])
 
 
+def test_a_value_wants_a_gradient_only_if_somebody_says_so_or_if_it_was_made_of_others():
+    x = Value(tensor(2.))
+    assert not x.requires_grad and Value(tensor(2.), True).requires_grad and x.grad is None and x.op == 'leaf' and x.links == []
+
+
 def test_the_drawing_names_every_operation_and_leaf_once():
     w, b = Var(torch.ones(4, 3), True), Var(torch.ones(3), True)
     out = ((Var(torch.ones(2, 4)) @ w + b).relu() * Var(2., True)).sum()
@@ -628,6 +633,8 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     ways = [(arrow.get_linestyle(), ax.transData.transform(arrow.get_path().vertices)[[0, 2], 0]) for arrow in ax.patches]
     assert sorted((look, start < end) for look, (start, end) in ways) == [('-', True)] * 7 + [(':', False)] * 7        # a value to the right, a slope to the left
     colours = {text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] in ('leaf', 'w')}
+    places = [{text.get_position()[axis] for text in texts} for axis in (0, 1)]
+    assert ax.get_xlim() == (max(places[0]) + .5, -.5) and ax.get_ylim() == (max(places[1]) + .5, -.5) and not ax.get_frame_on() and len(ax.get_xticks()) == len(ax.get_yticks()) == 0
     assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] not in ('leaf', 'w'))
 
 
@@ -636,6 +643,7 @@ def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two
     ax = draw_graph((v * v + v * 2 + w.sum()))
     shares = sorted(text.get_text() for text in ax.texts if not text.get_bbox_patch())
     assert shares == ['1', '1', '1', '1', '2', '3', '3'] and len(ax.patches) == 2 * 8              # of w none: it is two numbers
+    assert round(abs(float.__sub__(*[text.get_position()[1] for text in ax.texts if text.get_text() == '3'])), 6) == .2
     assert len({text.get_position() for text in ax.texts}) == len(ax.texts)
 
 

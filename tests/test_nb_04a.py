@@ -522,6 +522,12 @@ def test_a_second_press_does_not_wait(event, handler):
     assert loop([other]).fit(1).interrupted is False
 
 
+def test_in_the_middle_of_a_batch_a_ctrl_c_acts_at_once(handler):
+    seen = []
+    learn = loop([Diary(after_loss=press, after_backward=lambda learn: seen.append(learn.batch))]).fit(1)
+    assert learn.interrupted and seen == [] and not Callback.fits_only
+
+
 def test_an_error_outranks_a_press_that_waited(handler):
     def both(learn): press(learn), 1/0
     with pytest.raises(FitError, match='Diary.after_epoch failed.*ZeroDivisionError'): loop([Diary(after_epoch=both)]).fit(1)

@@ -22,14 +22,15 @@ SWAPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mul
 TURNS = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}       # a second edit of the same place
 LEFT_OUT = ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.Raise, ast.Break, ast.Continue
 WORDS = {'annotation', 'returns'}
-TASTE = {'figsize', 'dpi', 'cmap', 'color', 'edge_color', 'node_size', 'fontsize', 'xmargin', 'ymargin', 'alpha'}
+TASTE = {'figsize', 'dpi', 'cmap', 'color', 'edge_color', 'node_size', 'fontsize', 'xmargin', 'ymargin', 'alpha', 'lw', 'fc', 'zorder',
+         'arrowstyle', 'boxstyle', 'connectionstyle', 'mutation_scale'}
 
 
 def is_docstring(node): return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 def tells(node):
     "Whether the strings in it are words for a reader: of what is raised or printed."
-    return isinstance(node, ast.Raise) or isinstance(node, ast.Call) and getattr(node.func, 'id', '') in ('print', 'check_count', 'one_number')
+    return isinstance(node, ast.Raise) or isinstance(node, ast.Call) and getattr(node.func, 'id', '') in ('print', 'check_count', 'check_classes', 'one_number')
 
 
 def places(node, scope='', told=False):
