@@ -125,14 +125,17 @@ def notebook(monkeypatch):
     return bars
 
 
-def test_in_a_notebook_there_is_a_table_a_bar_for_each_half_and_curves(notebook, capsys):
+def test_in_a_notebook_there_is_a_table_a_bar_for_each_half_and_curves(notebook, capsys, monkeypatch):
+    labelled = []
+    monkeypatch.setattr('exp.nb_05a.label_epochs', labelled.append)
     learner([MetricsCallback(), ProgressCallback()], bs=16).fit(2)
     main, *halves = notebook
     assert [bar.total for bar in halves] == [3, 2, 3, 2] and all(bar.parent is main for bar in halves)
     assert halves[0].asked == [('update', 0), ('update', 1), ('update', 2), ('update', 3)]
     assert [ask[1][0] for ask in main.asked if ask[0] == 'write'] == ['epoch', '1', '2'] and main.asked[-1] == ('on_iter_end',)
     curves = [ask[1] for ask in main.asked if ask[0] == 'update_graph']
-    assert [len(train[1]) for train, valid in curves] == [1, 2] and capsys.readouterr().out == ''
+    assert [[len(y) for x, y in each] for each in curves] == [[1, 1], [2, 2]] and [[*x] for x, y in curves[1]] == [[1, 2]] * 2
+    assert labelled == [main, main] and capsys.readouterr().out == ''
 
 
 def test_a_second_fit_has_names_and_bars_of_its_own_and_shows_no_row_of_the_first(capsys, request):
