@@ -9,14 +9,14 @@ text of exp/nb_02.py, where `old` occurs exactly once. A mutant is caught when a
 tests/test_gradients.py that names nb_02, fails (pytest's status 1), when the module or its tests no longer load
 (status 2), or when the tests do not come to an end. Tests marked `timing` do not count: a busy machine could fail them.
 
-recorded.json keeps, for each list of which all were caught, a hash of what decides that: the module without the comments
-between its cells, its tests, its list, this runner, and whatever of the project these import, directly or not. So an
-edit of lesson 00, on which almost all stand, runs almost all. Versions of libraries are left out: without --changed
-every list is run. Commit the file with what it vouches for.
+recorded.json keeps, for each list of which all were caught, a hash of the module without the comments between its cells,
+of its tests and of its list. What these import is left out, else an edit of lesson 00, on which almost all stand, would
+run almost all; and so are versions of libraries. Without --changed every list is run. Commit the file with what it
+vouches for.
 Exit status: 0 all caught, 1 one survived, 2 a list or the tests themselves are at fault.
 """
 import argparse, hashlib, json, os, re, runpy, sys, time
-from trial import ROOT, Fault, files_of, module_path, statuses, warm
+from trial import ROOT, Fault, files_of, module_path, statuses, tests_of, warm
 
 HERE = ROOT/'tests'/'mutants'
 AT_LEAST = 10
@@ -44,9 +44,9 @@ def mutate(name, text, old, new):
 # What was caught before
 
 def fingerprint(name):
-    "A hash of all that decides whether the mutants of `name` are caught; see the top of this file."
-    files = files_of(name) | {HERE/f'{name}.py', HERE/'__main__.py'}
-    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding='utf-8') for path in files}
+    "A hash of the module `name`, its tests and its list; see the top of this file."
+    files = [module_path(name), *tests_of(name), ROOT/'tests'/'ops'/f'{name}.py', HERE/f'{name}.py']
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding='utf-8') for path in files if path.exists()}
     texts = {place: re.sub(r'(?m)^#.*\n', '', text) if place.startswith('exp/') else text for place, text in texts.items()}
     return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16]
 
