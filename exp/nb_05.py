@@ -236,10 +236,10 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 2b3428d5
+# %% nbs/05_learner.ipynb 2fb14b3e
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
-    It looks every `every` batches and at the end of an epoch, since looking makes a GPU wait."""
+    It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
     order, fits_only = -10, True
     def __init__(self, every=50):
         check_count('StopOnNaN: every', every)

@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb 00de83e0
-import contextlib, copy, functools, hashlib, io, math, os, random, types
+# %% nbs/05b_checkpoints.ipynb c176288a
+import contextlib, copy, functools, gc, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
@@ -38,12 +38,11 @@ def set_random_state(state):
 
 # ---
 # save_checked
-# %% nbs/05b_checkpoints.ipynb b7da7698
+# %% nbs/05b_checkpoints.ipynb 83867527
 def save_checked(state, folder, name):
     """Writes `state`, of tensors and plain data, to `folder/name-HASH.pt`, whole or not at all; returns the path.
     Raises pickle.UnpicklingError, and writes nothing, for a `state` that could not be loaded again."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(state, buffer := io.BytesIO())
     data = buffer.getvalue()
     torch.load(io.BytesIO(data), weights_only=True)
     path = Path(folder)/f'{name}-{hashlib.sha256(data).hexdigest()[:16]}.pt'
@@ -69,26 +68,31 @@ def load_checked(path):
     return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
 # ---
-# closure
-# %% nbs/05b_checkpoints.ipynb ee58dc52
+# GENERATORS
+# %% nbs/05b_checkpoints.ipynb c02d11ae
+GENERATORS = random.Random, np.random.RandomState, np.random.Generator, torch.Generator
 def closure(function):
-    "The values of the variables that a function has captured."
-    for cell in getattr(function, '__closure__', None) or ():
-        with contextlib.suppress(ValueError): yield cell.cell_contents              # ValueError: not bound yet
+    "The values of the variables that a function has captured; then those of its defaults, and the global generators that it names."
+    cells, *defaults = (getattr(function, name, None) or () for name in ('__closure__', '__defaults__', '__kwdefaults__'))
+    names, values = getattr(getattr(function, '__code__', None), 'co_names', ()), getattr(function, '__globals__', {})
+    return gc.get_referents(*cells, *defaults) + [values[name] for name in names if isinstance(values.get(name), GENERATORS)]
 
 # ---
 # generators
-# %% nbs/05b_checkpoints.ipynb 7b8747f7
+# %% nbs/05b_checkpoints.ipynb 08a95043
 def generators(thing, path='', depth=9, seen=None):
-    """{path: generator} of the random generators that belong to `thing`: in its attributes, lists, tuples, dicts and the variables
-    that its functions have captured, and in theirs, `depth` levels down."""
+    """{path: generator} of the random generators that belong to `thing`: in its attributes, its class, containers, and what its functions
+    have captured or name, and in theirs, `depth` levels down."""
     seen = set() if seen is None else seen
-    if id(thing) in seen or not depth or isinstance(thing, (type, types.ModuleType, torch.Tensor, np.ndarray)): return {}
+    if id(thing) in seen or not depth or isinstance(thing, (types.ModuleType, torch.Tensor, np.ndarray)): return {}
     seen.add(id(thing))
-    if isinstance(thing, (random.Random, np.random.RandomState, np.random.Generator, torch.Generator)): return {path: thing}
+    if isinstance(thing, GENERATORS): return {path: thing}
     if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))
     elif isinstance(thing, dict): inside = list(thing.items())[:99]
-    else: inside = [*getattr(thing, '__dict__', {}).items(), *enumerate(closure(thing))]
+    elif isinstance(thing, type): inside = [item for kind in thing.__mro__ for item in vars(kind).items() if isinstance(item[1], (types.FunctionType, *GENERATORS))]
+    else:
+        inside = [*getattr(thing, '__dict__', {}).items(), *enumerate(closure(thing)), ('class', type(thing))]
+        if isinstance(thing, (functools.partial, types.MethodType)) or not hasattr(thing, '__dict__'): inside += enumerate(gc.get_referents(thing)[:99], 99)
     return {k: v for name, part in inside for k, v in generators(part, f'{path}.{name}', depth - 1, seen).items()}
 
 # ---
@@ -164,7 +168,7 @@ def called(thing):
 
 # ---
 # recipe
-# %% nbs/05b_checkpoints.ipynb 1ef953b7
+# %% nbs/05b_checkpoints.ipynb 12842266
 def recipe(learn):
     "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
     names, opt = {id(p): name for name, p in learn.model.named_parameters()}, type(learn.opt)
@@ -178,8 +182,7 @@ def recipe(learn):
         same[f'parameters of group {i}'] = [names.get(id(p), tuple(p.shape)) for p in group['params']]
         same.update({f'{name} of group {i}': x for name, x in group.items() if name != 'params'})
     for half, dl in (('train', learn.dls.train), ('valid', learn.dls.valid)):
-        if getattr(dl, 'num_workers', 0) and getattr(dl, 'persistent_workers', False):
-            raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
+        if getattr(dl, 'persistent_workers', False): raise ValueError(f'dls.{half} has persistent workers, whose random numbers cannot be saved')
         same.update({f'{name} of dls.{half}': getattr(dl, name) for name in ('bs', 'batch_size', 'shuffle', 'drop_last') if hasattr(dl, name)})
         same.update({f'batches of dls.{half}': batches_in(dl), f'examples of dls.{half}': batches_in(getattr(dl, 'dataset', getattr(dl, 'ds', None)))})
         same.update({f'sampler of dls.{half}': called(getattr(dl, 'sampler', None))})
@@ -236,14 +239,12 @@ class FolderLock:
 
 # ---
 # CheckpointFiles
-# %% nbs/05b_checkpoints.ipynb 03e132eb
+# %% nbs/05b_checkpoints.ipynb 56d2c6b5
 class CheckpointFiles(Callback):
     "The files of a fit in `folder`; the best is that of the epoch whose `monitor` is best by `mode`, 'min' or 'max'."
     def __init__(self, folder, monitor, mode):
         self.folder, self.monitor, self.sign = Path(folder).expanduser(), monitor, check_mode('Checkpoint', mode)
-    def files(self):
-        "The checkpoints, oldest first."
-        return sorted(self.folder.glob('epoch-*.pt'))
+    def files(self): return sorted(self.folder.glob('epoch-*.pt'))               # oldest first
     def newest(self):
         "Path and content of the newest whole file, or None twice. Damaged ones are put aside under another name."
         for path in reversed(self.files()):
@@ -256,8 +257,7 @@ class CheckpointFiles(Callback):
         return min(rows, key=lambda row: self.sign * row[self.monitor])['epoch'] if rows else None
     def best(self):
         "The path of the best file of this fit. Raises FileNotFoundError when there is none."
-        _, state = self.newest()
-        epoch = state and self.best_epoch(state['history'][state['first_row']:])
+        epoch = (state := self.newest()[1]) and self.best_epoch(state['history'][state['first_row']:])
         best = [path for path in self.files() if int(path.name.split('-')[1]) == epoch]
         if not best: raise FileNotFoundError(f'Checkpoint: no file in {self.folder} has the best {self.monitor}')
         return best[0]

@@ -1,4 +1,4 @@
-import contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
+import collections, contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
 import numpy as np, pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
@@ -243,6 +243,35 @@ def noise(kind):
     torch_g, python, numpy, old = torch.Generator().manual_seed(3), random.Random(3), np.random.default_rng(3), np.random.RandomState(3)
     return {'torch': lambda n: torch.randn(n, 1, generator=torch_g), 'python': lambda n: python.gauss(0, 1),
             'numpy': lambda n: float(numpy.standard_normal()), 'old numpy': lambda n: old.standard_normal()}[kind]
+
+
+class Slots:
+    __slots__ = 'generator',
+    def __init__(self): self.generator = random.Random(3)
+    def draw(self, n): return self.generator.gauss(0, 1)
+
+
+class Shared:
+    generator = random.Random(3)
+    def draw(self, n): return self.generator.gauss(0, 1)
+
+
+GLOBAL = random.Random(3)
+
+
+def hidden(place):
+    "Functions that draw from a generator that is no attribute and no variable that they have captured."
+    def by_default(n, g=random.Random(3)): return g.gauss(0, 1)
+    def by_keyword(n, *, g=random.Random(3)): return g.gauss(0, 1)
+    queue, bag = collections.deque([random.Random(3)]), {random.Random(3)}
+    for g in (GLOBAL, Shared.generator): g.seed(3)
+    return {'slots': Slots().draw, 'class': Shared().draw, 'global': lambda n: GLOBAL.gauss(0, 1), 'default': by_default, 'keyword': by_keyword, 'queue': lambda n: queue[0].gauss(0, 1),
+            'set': lambda n: min(bag).gauss(0, 1), 'partial': functools.partial(lambda g, n: g.gauss(0, 1), random.Random(3)), 'method': random.Random(3).expovariate}[place]
+
+
+@pytest.mark.parametrize('place', ['slots', 'class', 'global', 'default', 'keyword', 'queue', 'set', 'partial', 'method'])
+def test_generators_in_unusual_places_go_on_where_they_were(tmp_path, place):
+    assert resumed_alike(lambda *cbs: learner([Jitter(hidden(place)), MetricsCallback(), *cbs]), tmp_path)
 
 
 @pytest.mark.parametrize('kind', ['torch', 'python', 'numpy', 'old numpy'])

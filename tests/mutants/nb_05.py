@@ -42,7 +42,7 @@ MUTANTS = [
     ("    before_validate = setup\n", "", 'only a fit needs the device'),
     ("    order = -20\n", "    order = 60\n", 'a batch is moved after it was looked at'),
     # asking
-    ("    order = math.inf\n    def __init__(self, keep=True): self.keep", "    order = -50\n    def __init__(self): self.preds", 'the batch is moved before others have changed it'),
+    ("    order = math.inf\n    def __init__(self, keep=True): self.keep", "    order = -50\n    def __init__(self, keep=True): self.keep", 'the batch is moved before others have changed it'),
     ("map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))", "learn.pred, learn.yb", 'predictions keep their graph'),
     ("for p in itertools.islice(learn.model.parameters(), 1):", "for p in [next(learn.model.parameters())]:", 'a model without parameters cannot be asked'),
     ("[StopOnNaN(), *cbs]", "[*cbs]", 'a loss is always a number'),
@@ -64,7 +64,7 @@ MUTANTS = [
     ("if 'loss' in metrics: raise ValueError", "if False: raise ValueError", 'a metric may be called loss'),
     ("self.ask(dl, Loop.check_batch, [means", "self.ask(None, Loop.check_batch, [means", 'validation is of the validation set'),
     ("            for hook in hooks: hook.remove()", "            pass", 'hooks go away by themselves'),
-    ("        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, keep=False)\n        finally:\n            for", "        self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)\n        if True:\n            for", 'a summary that fails leaves its hooks'),
+    ("        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, keep=False)\n        finally:\n            for", "        self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, keep=False)\n        if True:\n            for", 'a summary that fails leaves its hooks'),
     ("itertools.islice(self.dls.valid, 1)", "itertools.islice(self.dls.train, 1)", 'a summary may draw a batch from the training data'),
     ("itertools.islice(self.dls.valid, 1)", "self.dls.valid", 'a row for each layer and batch'),
     ("tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'", "tuple(out.shape)", 'every layer returns a tensor'),
