@@ -30,7 +30,7 @@ STEPS = 'do_split', 'do_forward', 'do_loss', 'do_backward', 'do_step'
 
 # ---
 # Callback
-# %% nbs/04a_callbacks.ipynb a9206f5d
+# %% nbs/04a_callbacks.ipynb ee9ed501
 class Callback:
     """Define any method named in EVENTS; it is called with the loop. Those with a smaller `order` are called first. `setup`
     and `teardown` come before and after all events of a fit; a method named in STEPS takes the place of the loop's own.
@@ -41,6 +41,7 @@ class Callback:
     def __init_subclass__(cls):
         unknown = {name for name in vars(cls) if name.startswith(('before_', 'after_', 'do_'))} - {*EVENTS, *STEPS}
         if unknown: raise TypeError(f'{cls.__name__}: no such event {sorted(unknown)}, only {(*EVENTS, *STEPS)}')
+        if isinstance(cls.saves, str) or isinstance(cls.same, str): raise TypeError(f'{cls.__name__}: saves and same are tuples of names')
 
     def state_dict(self): return {name: getattr(self, name) for name in self.saves}
 
@@ -67,7 +68,7 @@ class FitError(RuntimeError):
 
 # ---
 # Announcer
-# %% nbs/04a_callbacks.ipynb 22afadf5
+# %% nbs/04a_callbacks.ipynb 2dab9024
 class Announcer:
     "Calls out events to its callbacks, and says where something failed."
     epochs, epoch, batch, training, event = 0, 0, 0, True, 'none yet'
@@ -78,8 +79,7 @@ class Announcer:
         if classes: raise TypeError(f'fit: {classes[0]} is a class, wanted an object of it: {classes[0]}()')
         if len({*map(id, cbs)}) < len(cbs): raise ValueError(f'fit: a callback is there twice: {[type(cb).__name__ for cb in cbs]}')
         self.active = sorted(cbs, key=lambda cb: cb.order)
-        events = (*EVENTS, 'setup', 'teardown')
-        self.calls = {event: [getattr(cb, event, None) for cb in self.active] for event in events}
+        self.calls = {event: [getattr(cb, event, None) for cb in self.active] for event in (*EVENTS, 'setup', 'teardown')}
         self.heard = {event: [*filter(None, methods)] for event, methods in self.calls.items()}
 
     def call(self, event):
@@ -243,7 +243,7 @@ class Halves(Batches):
 
 # ---
 # Loop
-# %% nbs/04a_callbacks.ipynb 84933c4e
+# %% nbs/04a_callbacks.ipynb 22c6f5bf
 class Loop(Halves):
     "A fit of epochs, each of two halves: all of it work within two events."
     kept, fitting = 'what was learned is kept', set()              # the loops that are in the middle of a fit
@@ -257,7 +257,7 @@ class Loop(Halves):
         if self in self.fitting: raise RuntimeError('fit: this loop is in the middle of a fit; wanted another, or a copy')
         if not isinstance(epochs, numbers.Integral) or epochs < 0: raise ValueError(f'fit: {epochs!r} epochs, wanted a whole number from 0 on')
         self.activate([*self.cbs, *cbs])
-        self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True
+        self.epochs, self.epoch, self.batch, self.training = int(epochs), 0, 0, True
         self.first_row, self.interrupted, self.whole = len(self.history), False, True
         try: self.outermost(self.in_fit, lambda: self.fitting.discard(self))
         except KeyboardInterrupt as e:

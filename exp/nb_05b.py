@@ -3,13 +3,13 @@
 
 # ---
 #
-# %% nbs/05b_checkpoints.ipynb c176288a
+# %% nbs/05b_checkpoints.ipynb c6265727
 import contextlib, copy, functools, gc, hashlib, io, math, os, random, types
 from pathlib import Path
 import numpy as np
 import torch
 from exp.nb_04a import Callback
-from exp.nb_05 import check_count, contents, refill, weights_are_finite
+from exp.nb_05 import check_count, contents, map_tensors, refill, weights_are_finite
 from exp.nb_05a import EarlyStopping, batches_in, check_mode
 
 # ---
@@ -97,20 +97,21 @@ def generators(thing, path='', depth=9, seen=None):
 
 # ---
 # get_state
-# %% nbs/05b_checkpoints.ipynb 0bc72b1e
+# %% nbs/05b_checkpoints.ipynb 182f0f7d
 def get_state(thing):
     "The state of a random generator of Python, numpy or torch, or of what has a state_dict, as tensors and plain data."
     if isinstance(thing, random.Random): return thing.getstate()
     if isinstance(thing, np.random.RandomState): return plain(thing.get_state(legacy=False))
     if isinstance(thing, np.random.Generator): return plain(thing.bit_generator.state)
-    return thing.get_state() if isinstance(thing, torch.Generator) else thing.state_dict()
+    if isinstance(thing, torch.Generator): return thing.get_state()
+    return map_tensors(lambda x: {'of numpy': torch.from_numpy(np.array(x, order='C'))}, thing.state_dict(), lambda x: isinstance(x, (np.ndarray, np.generic)))
 
 def set_state(thing, state):
     "Puts back what `get_state` returned."
     if isinstance(thing, random.Random): thing.setstate(state)
     elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state
     elif isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)
-    else: thing.load_state_dict(state)
+    else: thing.load_state_dict(map_tensors(lambda x: x['of numpy'].numpy()[()], state, lambda x: isinstance(x, dict) and [*x] == ['of numpy']))
 
 # ---
 # named
@@ -168,7 +169,7 @@ def called(thing):
 
 # ---
 # recipe
-# %% nbs/05b_checkpoints.ipynb 12842266
+# %% nbs/05b_checkpoints.ipynb 5bb8973c
 def recipe(learn):
     "What must be the same in a fit and in its resumption, as {what: plain value}: model, loss, optimiser, loaders, callbacks."
     names, opt = {id(p): name for name, p in learn.model.named_parameters()}, type(learn.opt)
@@ -187,11 +188,11 @@ def recipe(learn):
         same.update({f'batches of dls.{half}': batches_in(dl), f'examples of dls.{half}': batches_in(getattr(dl, 'dataset', getattr(dl, 'ds', None)))})
         same.update({f'sampler of dls.{half}': called(getattr(dl, 'sampler', None))})
     for place, cb in named(learn.active).items(): same.update({f'{place}.{name}': getattr(cb, name) for name in cb.same})
-    return plain({what: x.tolist() if torch.is_tensor(x) else x for what, x in same.items()})
+    return plain({what: x.tolist() if torch.is_tensor(x) else called(x) if callable(x) else x for what, x in same.items()})
 
 # ---
 # check_same_fit
-# %% nbs/05b_checkpoints.ipynb 409abee5
+# %% nbs/05b_checkpoints.ipynb 79c705a9
 def check_same_fit(name, state, recipe, objects):
     "Raises ValueError unless the fit of the file `name`, with its `state`, is the one of this `recipe` and these `objects`."
     if 'recipe' not in state: raise ValueError(f'{name} was written by another version of this callback')
@@ -199,7 +200,7 @@ def check_same_fit(name, state, recipe, objects):
         there = [*state[kind]]
         if there != [*here]: raise ValueError(f'{name} was saved with the {kind} {there}, here are {[*here]}; a callback makes its own in setup, not later')
     pairs = {what: (recipe.get(what), state['recipe'].get(what)) for what in {**recipe, **state['recipe']}}
-    differ = [f'{what}: {here} here, {there} there' for what, (here, there) in pairs.items() if here != there]
+    differ = [f'{what}: {here} here, {there} there' for what, (here, there) in pairs.items() if repr(here) != repr(there) and here != there]
     if differ: raise ValueError(f'this is not the fit of {name}: {"; ".join(differ[:5])}')
 
 # ---
@@ -239,12 +240,12 @@ class FolderLock:
 
 # ---
 # CheckpointFiles
-# %% nbs/05b_checkpoints.ipynb 56d2c6b5
+# %% nbs/05b_checkpoints.ipynb 089c87e4
 class CheckpointFiles(Callback):
     "The files of a fit in `folder`; the best is that of the epoch whose `monitor` is best by `mode`, 'min' or 'max'."
     def __init__(self, folder, monitor, mode):
         self.folder, self.monitor, self.sign = Path(folder).expanduser(), monitor, check_mode('Checkpoint', mode)
-    def files(self): return sorted(self.folder.glob('epoch-*.pt'))               # oldest first
+    def files(self): return sorted(self.folder.glob('epoch-[0-9]*-????????????????.pt'))               # oldest first
     def newest(self):
         "Path and content of the newest whole file, or None twice. Damaged ones are put aside under another name."
         for path in reversed(self.files()):
@@ -264,7 +265,7 @@ class CheckpointFiles(Callback):
 
 # ---
 # Checkpoint
-# %% nbs/05b_checkpoints.ipynb 0d7acdec
+# %% nbs/05b_checkpoints.ipynb 4b4350c1
 class Checkpoint(CheckpointFiles):
     """Saves the whole state of a fit to `folder` after each epoch and starts a fit from the newest whole file there, so that
     the same `fit(epochs)` ends with the same bits however often it was broken off. Keeps the last `keep` files and the best by
@@ -286,8 +287,7 @@ class Checkpoint(CheckpointFiles):
         set_fit_state(learn, self.others, state)
         learn.epoch, learn.first_row, learn.history[:] = state['epoch'], state['first_row'], state['history']
         print(f'{path.name}: {learn.epoch} of {state["epochs"]} epochs were done; now {learn.epochs} are wanted')
-    def teardown(self, learn):
-        if self.lock: self.lock = self.lock.release()
+    def teardown(self, learn): self.lock = self.lock and self.lock.release()
     def after_epoch(self, learn):
         if not learn.whole: return
         if not weights_are_finite(learn.model): return print(f'epoch {learn.epoch + 1} is not saved: a weight is no finite number')

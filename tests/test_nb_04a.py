@@ -101,6 +101,12 @@ def test_a_class_in_place_of_an_object_is_refused():
     with pytest.raises(TypeError, match=r'fit: Diary is a class, wanted an object of it: Diary\(\)'): loop([Diary]).fit(1)
 
 
+@pytest.mark.parametrize('name', ['saves', 'same'])
+def test_one_word_in_place_of_a_tuple_of_names_is_refused_when_the_class_is_defined(name):
+    with pytest.raises(TypeError, match='Counts: saves and same are tuples of names'): type('Counts', (Callback,), {name: 'count'})
+    assert type('Counts', (Callback,), {name: ['count']})
+
+
 def test_one_callback_twice_is_refused_and_two_of_one_class_are_not():
     diary, other = Diary(), Diary()
     with pytest.raises(ValueError, match=r"fit: a callback is there twice: \['Diary', 'Diary'\]"): loop([diary]).fit(1, [diary])
@@ -429,6 +435,10 @@ def test_a_number_of_epochs_that_cannot_be_meant_is_refused_before_anything_happ
     learn.history.append('a row')
     with pytest.raises(ValueError, match=r'fit: .* epochs, wanted a whole number from 0 on'): learn.fit(epochs)
     assert diary.lines == [] and learn.history == ['a row'] and learn.fit(np.int64(1)).epoch == 1
+
+
+def test_a_number_of_epochs_of_numpy_becomes_pythons():
+    assert type(loop().fit(np.int64(2)).epochs) is int
 
 
 def test_a_loop_is_not_fitted_within_its_own_fit_and_can_be_after_it():

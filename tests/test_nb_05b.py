@@ -543,6 +543,29 @@ def test_a_generator_that_a_callback_makes_too_late_is_told_when_it_ought_to_be_
     with pytest.raises(FitError, match='Late.*|generators.*a callback makes its own in setup, not later'): learner([Late(), Checkpoint(tmp_path)]).fit(2)
 
 
+@pytest.mark.parametrize('value', [np.arange(3.)[::-1], np.float32(.1), np.array([[True]]), np.zeros((0, 2), 'int16'), {'a': [np.float64(.1), 'text', np.ones(2)]}])
+def test_what_a_callback_keeps_of_numpy_comes_back_as_it_was(tmp_path, value):
+    def parts(x): return [y for part in (x.values() if isinstance(x, dict) else x) for y in parts(part)] if isinstance(x, (dict, list)) else [x]
+    class Keeps(Callback):
+        saves = ('x',)
+        def __init__(self, x): self.x = x
+    learner([Keeps(value), Checkpoint(tmp_path)]).fit(1)
+    learner([keeps := Keeps(None), Checkpoint(tmp_path)]).fit(2)
+    for got, want in zip(parts(keeps.x), parts(value), strict=True): assert type(got) is type(want) and getattr(got, 'dtype', 0) == getattr(want, 'dtype', 0) and np.array_equal(got, want)
+
+
+ONE = 1
+
+
+@pytest.mark.parametrize('one, other', [(math.nan, 1.), (ONE, 2), (torch.ones(2), torch.zeros(2)), (F.relu, F.gelu), (np.arange(2), np.arange(3)), ([math.nan], [1.])])
+def test_what_must_be_the_same_may_be_of_any_kind(tmp_path, one, other):
+    class Has(Callback):
+        same = ('x',)
+        def __init__(self, x): self.x = x
+    for x in (one, copy.deepcopy(one), 1. if one is ONE else one): learner([Has(x), Checkpoint(tmp_path)]).fit(1)
+    with pytest.raises(FitError, match='Has.x: .* here, .* there'): learner([Has(other), Checkpoint(tmp_path)]).fit(2)
+
+
 def test_settings_that_callbacks_name_as_the_same_must_be(tmp_path):
     learner([GradientClip(1.), Checkpoint(tmp_path)]).fit(1)
     for cbs, message in [([GradientClip(2.)], 'GradientClip.max_norm: 2.0 here, 1.0 there'), ([], 'GradientClip.max_norm: None here, 1.0 there')]:
@@ -679,6 +702,12 @@ def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_wa
     inner = learner([Checkpoint(tmp_path/'..'/tmp_path.name)])
     with pytest.raises(FitError, match='in use by another fit of this process'): learner([Checkpoint(tmp_path), Diary(after_step=lambda learn: inner.fit(1))]).fit(1)
     assert inner.fit(1) and not (tmp_path/'.lock').exists()
+
+
+def test_weights_that_somebody_saved_beside_ours_are_no_damaged_file_of_ours(tmp_path):
+    for name in ('epoch-final.pt', 'epoch-notes-0123456789abcdef.pt', 'epoch-3.pt'): (tmp_path/name).write_bytes(b'mine')
+    for _ in range(2): learner([MetricsCallback(), checkpoint := Checkpoint(tmp_path, keep=1)]).fit(3)
+    assert sorted(path.name[:11] for path in tmp_path.iterdir()) == ['epoch-00003', 'epoch-3.pt', 'epoch-final', 'epoch-notes'] and checkpoint.best().name[:11] == 'epoch-00003'
 
 
 def test_files_of_others_stay_where_they_are(tmp_path):

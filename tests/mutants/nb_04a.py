@@ -83,9 +83,9 @@ MUTANTS = [
      'two backward passes for one loss'),
     ("        self.step('do_step', 'after_step')\n", "", 'a gradient is a step'),
     # epochs, halves, batches
-    ("self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True", "self.epochs, self.batch, self.training = epochs, 0, True", 'a second fit goes on counting where the first ended'),
-    ("self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True", "self.epochs, self.epoch, self.batch = epochs, 0, 0", 'a fit begins as the last one ended, in validation'),
-    ("self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True", "self.epochs, self.epoch, self.training = epochs, 0, True", 'a fit begins at the last batch of the former'),
+    ("self.epochs, self.epoch, self.batch, self.training = int(epochs), 0, 0, True", "self.epochs, self.batch, self.training = epochs, 0, True", 'a second fit goes on counting where the first ended'),
+    ("self.epochs, self.epoch, self.batch, self.training = int(epochs), 0, 0, True", "self.epochs, self.epoch, self.batch = epochs, 0, 0", 'a fit begins as the last one ended, in validation'),
+    ("self.epochs, self.epoch, self.batch, self.training = int(epochs), 0, 0, True", "self.epochs, self.epoch, self.training = epochs, 0, True", 'a fit begins at the last batch of the former'),
     ("self.first_row, self.interrupted, self.whole = len(self.history), False, True", "self.first_row, self.interrupted, self.whole = 0, False, True", 'rows of former fits belong to this one'),
     ("self.first_row, self.interrupted, self.whole = len(self.history), False, True", "self.first_row, self.whole = len(self.history), True", 'interrupted once, interrupted for ever'),
     ("self.first_row, self.interrupted, self.whole = len(self.history), False, True", "self.first_row, self.interrupted = len(self.history), False", 'whole is what the former fit was'),
@@ -150,4 +150,8 @@ MUTANTS = [
     (" and not all(isinstance(x, str) for x in xb)", "", 'three texts are three inputs'),
     (" and not all(isinstance(x, str) for x in xb)", " and not any(isinstance(x, str) for x in xb)", 'one text makes all of them texts'),
     ("        self.items = nothing = object()\n", "        self.items = nothing = None\n", 'a batch of None is no batch'),
+    ("= int(epochs), 0, 0, True", "= epochs, 0, 0, True", 'a number of numpy is one of ours'),
+    ("        if isinstance(cls.saves, str) or isinstance(cls.same, str): raise", "        if False: raise", 'one name in brackets is a tuple'),
+    ("isinstance(cls.saves, str) or ", "", 'what is saved may be one word'),
+    (" or isinstance(cls.same, str)", "", 'what must be the same may be one word'),
 ]

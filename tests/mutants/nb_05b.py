@@ -132,4 +132,12 @@ MUTANTS = [
     ("('__closure__', '__defaults__', '__kwdefaults__')", "('__closure__', '__defaults__')", 'a default is a matter of place'),
     ("('__closure__', '__defaults__', '__kwdefaults__')", "('__closure__', '__kwdefaults__')", 'a default has a name'),
     (" + [values[name] for name in names if isinstance(values.get(name), GENERATORS)]", "", 'a global name is nobody\'s own'),
+    ("if repr(here) != repr(there) and here != there]", "if here != there]", 'NaN is another setting than NaN'),
+    ("if repr(here) != repr(there) and here != there]", "if repr(here) != repr(there)]", '1 is another rate than 1.0'),
+    (" else called(x) if callable(x) else x for what", " else x for what", 'a function can be saved'),
+    ("glob('epoch-[0-9]*-????????????????.pt')", "glob('epoch-*.pt')", 'what begins like ours is ours'),
+    ("{'of numpy': torch.from_numpy(np.array(x, order='C'))}", "x.tolist()", 'a list is as good as an array'),
+    ("isinstance(x, (np.ndarray, np.generic)))", "isinstance(x, np.ndarray))", 'half a precision comes back whole'),
+    ("np.array(x, order='C')", "np.asarray(x)", 'every array lies forwards'),
+    ("x['of numpy'].numpy()[()]", "x['of numpy'].numpy()", 'a number comes back as an array'),
 ]
