@@ -591,6 +591,14 @@ def test_settings_that_cannot_be_meant_are_refused_when_the_object_is_made(make)
     with pytest.raises(ValueError, match='(GradientClip|StopOnNaN).* wanted (one over 0|a whole number from 1 on)'): make()
 
 
+def test_what_was_put_back_is_not_put_back_once_more(capsys):
+    def spoil(learn): learn.xb = learn.xb * (math.nan if learn.batch == 2 else 1)
+    learn = learner([Diary(before_batch=spoil)], bs=8)
+    learn.cbs[0].every = 2
+    learn.fit(1)
+    assert capsys.readouterr().out.count('a loss was nan') == 1
+
+
 @pytest.mark.parametrize('kind', [KeyboardInterrupt, CancelFit, ValueError])
 def test_a_fit_that_is_broken_off_between_two_looks_keeps_no_weight_that_is_no_number(kind, capsys):
     def spoil(learn):
@@ -845,13 +853,13 @@ def test_validation_gives_the_loss_and_each_metric_asked_for():
 
 
 def test_a_validation_keeps_no_predictions():
-    class Prediction(dict): pass
+    class Beside: "What stays the same object when the tensors beside it are copied."
     class Model(nn.Linear):
         def forward(self, x):
             alive.append(sum(ref() is not None for ref in made))
-            pred = Prediction(logits=super().forward(x))
-            made.append(weakref.ref(pred))
-            return pred
+            beside = Beside()
+            made.append(weakref.ref(beside))
+            return {'logits': super().forward(x), 'beside': beside}
     alive, made, learn = [], [], Learner(Model(4, 3), get_dls(data(), data(), 4), lambda pred, yb: F.cross_entropy(pred['logits'], yb))
     learn.validate()
     assert len(alive) == 5 and max(alive) == 1                       # that of the batch before

@@ -44,7 +44,7 @@ MUTANTS = [
     ("        with contextlib.suppress(OSError): self.path.unlink()   ", "        pass   ", 'a lock is left over'),
     ("        self.held.discard(self.key)\n", "", 'one fit per process and folder'),
     ("(os.getpid(), Path(folder).resolve())", "(os.getpid(), Path(folder))", 'one folder has one name'),
-    ("    def teardown(self, learn):\n        if self.lock: self.lock = self.lock.release()\n", "", 'the folder is free when the process ends'),
+    ("    def teardown(self, learn): self.lock = self.lock and self.lock.release()\n", "", 'the folder is free when the process ends'),
     # another fit
     ("same = {'loss': called(learn.loss_func), 'optimiser'", "same = {'optimiser'", 'any loss goes on with any other'),
     ("f'{opt.__module__}.{opt.__name__}'", "opt.__name__", 'two optimisers of one name are one'),
