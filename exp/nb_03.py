@@ -265,7 +265,7 @@ def draw_graph(root, ax=None, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb 85062f8e
+# %% nbs/03_autograd.ipynb 6f202fdb
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
@@ -282,10 +282,10 @@ def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
     for k, leaf in enumerate(leaves):
         got = torch.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
         for i, (number, x, g) in enumerate(zip(leaf.data.view(-1), leaf.data.view(-1).tolist(), got.reshape(-1).tolist())):
-            above, below = value(number, x + eps), value(number, x - eps)
-            number.fill_(x)
-            want = (above - below).sum().item() / (2*eps)
-            limit = 2**-48 * above.norm().item() / eps + 100*eps**2        # 32 roundings, and the bend
+            step = eps * max(1, abs(x) / 1000)                             # a large number does not notice a small step
+            above, below, _ = value(number, x + step), value(number, x - step), number.fill_(x)
+            want = (above - below).sum().item() / (2*step)
+            limit = 2**-48 * above.norm().item() / step + 100*eps**2       # 32 roundings, and the bend
             error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g} (slopes of the weighted sum)'
             assert abs(g - want) < tol * abs(want) + limit, error
 

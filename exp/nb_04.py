@@ -217,7 +217,7 @@ class SGD(Optimizer):
 
 # ---
 # BatchLoader
-# %% nbs/04_minibatch_training.ipynb 313651f1
+# %% nbs/04_minibatch_training.ipynb 46e4e12b
 class BatchLoader:
     """Batches of `bs` examples of `ds`, each fetched at once; item by item, through torch's DataLoader, when `ds` may not
     know that, or by `workers` (0: in this process). `shuffle` draws a new order each epoch from a generator of its own,
@@ -240,13 +240,17 @@ class BatchLoader:
         if self.shuffle: batches = torch.randperm(n, generator=g).split(bs)
         else: batches = [slice(i, i + bs) for i in range(0, n, bs)]
         batches, numbers = batches[:len(self)], torch.arange(n)
-        if self.workers is None: return map(self.ds.__getitem__, batches)
+        if self.workers is None: return all_of(map(self.ds.__getitem__, batches), len(batches))
         lists = [numbers[i].tolist() for i in batches]
         g = g.clone_state() if self.shuffle else g       # what workers draw changes no order of later epochs
-        return iter(DataLoader(self.ds, batch_sampler=lists, num_workers=self.workers, generator=g))
+        return all_of(iter(DataLoader(self.ds, batch_sampler=lists, num_workers=self.workers, generator=g)), len(lists))
 
     def state_dict(self): return {'generator': self.generator.get_state()}      # it decides the epochs to come
     def load_state_dict(self, state): self.generator.set_state(state['generator'])
+
+def all_of(batches, n):
+    "Gives `n` items of the iterator `batches`. RuntimeError if it ends before: a data set that raises StopIteration ends no epoch."
+    return (next(batches) for _ in range(n))
 
 def takes_many(ds):
     "Whether `ds[i]` gives whole batches: a tensor, torch's TensorDataset, and a `Dataset` of two tensors."

@@ -30,7 +30,7 @@ STEPS = 'do_split', 'do_forward', 'do_loss', 'do_backward', 'do_step'
 
 # ---
 # Callback
-# %% nbs/04a_callbacks.ipynb a9206f5d
+# %% nbs/04a_callbacks.ipynb ee9ed501
 class Callback:
     """Define any method named in EVENTS; it is called with the loop. Those with a smaller `order` are called first. `setup`
     and `teardown` come before and after all events of a fit; a method named in STEPS takes the place of the loop's own.
@@ -41,6 +41,7 @@ class Callback:
     def __init_subclass__(cls):
         unknown = {name for name in vars(cls) if name.startswith(('before_', 'after_', 'do_'))} - {*EVENTS, *STEPS}
         if unknown: raise TypeError(f'{cls.__name__}: no such event {sorted(unknown)}, only {(*EVENTS, *STEPS)}')
+        if isinstance(cls.saves, str) or isinstance(cls.same, str): raise TypeError(f'{cls.__name__}: saves and same are tuples of names')
 
     def state_dict(self): return {name: getattr(self, name) for name in self.saves}
 
@@ -49,16 +50,14 @@ class Callback:
 
 # ---
 # FitError
-# %% nbs/04a_callbacks.ipynb 4f05e3cf
+# %% nbs/04a_callbacks.ipynb 5e31f529
 class FitError(RuntimeError):
     "Something failed in a fit; says in which event of which callback, epoch and batch. What failed there is its `cause`."
     def __init__(self, sentence, cause):
         super().__init__(sentence, cause)
         self.__cause__ = cause
 
-    @property
-    def cause(self): return self.args[1]             # a pool of processes puts a text of its own into `__cause__`
-
+    cause = property(lambda self: self.args[1])      # a pool of processes puts a text of its own into `__cause__`
     def __str__(self): return '{}: {!r}'.format(*self.args)
 
     def __reduce__(self):
@@ -69,7 +68,7 @@ class FitError(RuntimeError):
 
 # ---
 # Announcer
-# %% nbs/04a_callbacks.ipynb d38f3631
+# %% nbs/04a_callbacks.ipynb 2dab9024
 class Announcer:
     "Calls out events to its callbacks, and says where something failed."
     epochs, epoch, batch, training, event = 0, 0, 0, True, 'none yet'
@@ -78,9 +77,9 @@ class Announcer:
         "Looks up, once for many batches, the methods of the callbacks `cbs` in their order; None where one has none."
         classes = [cb.__name__ for cb in cbs if isinstance(cb, type)]
         if classes: raise TypeError(f'fit: {classes[0]} is a class, wanted an object of it: {classes[0]}()')
+        if len({*map(id, cbs)}) < len(cbs): raise ValueError(f'fit: a callback is there twice: {[type(cb).__name__ for cb in cbs]}')
         self.active = sorted(cbs, key=lambda cb: cb.order)
-        events = (*EVENTS, 'setup', 'teardown')
-        self.calls = {event: [getattr(cb, event, None) for cb in self.active] for event in events}
+        self.calls = {event: [getattr(cb, event, None) for cb in self.active] for event in (*EVENTS, 'setup', 'teardown')}
         self.heard = {event: [*filter(None, methods)] for event, methods in self.calls.items()}
 
     def call(self, event):
@@ -107,7 +106,7 @@ class Announcer:
 
 # ---
 # Bracket
-# %% nbs/04a_callbacks.ipynb cea7e48a
+# %% nbs/04a_callbacks.ipynb 494227ec
 class Bracket(Announcer):
     "Work between two events: what is opened is closed, and of all exceptions on the way the gravest goes on."
     busy, pressed = False, None
@@ -135,7 +134,7 @@ class Bracket(Announcer):
                 self.whole = self.whole and isinstance(e, CANCEL)
         try:
             if raised: raise max(raised, key=rank)
-        finally: self.busy = outside
+        finally: self.busy, raised = outside, None       # in a circle they would keep what failed, and its memory
 
     def tell(self, reason):
         if reason.args: print(f'{reason}, {reason.place}')
@@ -174,8 +173,12 @@ class Patient(Bracket):
         self.answer()
 
 # ---
-# Steps
-# %% nbs/04a_callbacks.ipynb 9084ba51
+# several
+# %% nbs/04a_callbacks.ipynb 25afb4e1
+def several(xb):
+    "Whether `xb` are several inputs: a tuple or list, but no packed sequence, and not of texts, one for each example."
+    return isinstance(xb, (tuple, list)) and not isinstance(xb, torch.nn.utils.rnn.PackedSequence) and not all(isinstance(x, str) for x in xb)
+
 class Steps(Patient):
     """What one batch does, in steps. `items`, a batch as the loader gave it, is a tuple of inputs and last the targets; or a tensor
     or a dict, which is both."""
@@ -184,10 +187,9 @@ class Steps(Patient):
         *xb, self.yb = items if len(items) > 1 else [items[0], items[0]]
         self.xb = xb[0] if len(xb) == 1 else tuple(xb)
 
-    def do_forward(self): self.pred = self.model(*self.xb) if isinstance(self.xb, (tuple, list)) else self.model(self.xb)
+    def do_forward(self): self.pred = self.model(*self.xb) if several(self.xb) else self.model(self.xb)
     def do_loss(self): self.loss = self.loss_func(self.pred, self.yb)
     def do_backward(self): self.loss.backward()
-
     def do_step(self):
         self.opt.step()
         self.opt.zero_grad()
@@ -224,7 +226,7 @@ class Batches(Steps):
 
 # ---
 # Halves
-# %% nbs/04a_callbacks.ipynb fb77372e
+# %% nbs/04a_callbacks.ipynb bc7bd202
 class Halves(Batches):
     "The training half and the validation half of an epoch, and their batches: work within two events, each of them."
     def half(self, dl, training, work, before, after):
@@ -233,15 +235,15 @@ class Halves(Batches):
         with torch.set_grad_enabled(training): self.within(before, lambda: self.all_batches(work), after)
 
     def all_batches(self, work):
-        self.items = None
+        self.items = nothing = object()
         for self.batch, self.items in enumerate(self.dl):
             self.run(self.do['do_split'], 'do_split')
             self.within('before_batch', work, 'after_batch', CancelBatch)
-        if self.items is None: raise ValueError('the loader gave no batch: it is empty, or was read to its end before')
+        if self.items is nothing: raise ValueError('the loader gave no batch: it is empty, or was read to its end before')
 
 # ---
 # Loop
-# %% nbs/04a_callbacks.ipynb 84933c4e
+# %% nbs/04a_callbacks.ipynb 22c6f5bf
 class Loop(Halves):
     "A fit of epochs, each of two halves: all of it work within two events."
     kept, fitting = 'what was learned is kept', set()              # the loops that are in the middle of a fit
@@ -255,7 +257,7 @@ class Loop(Halves):
         if self in self.fitting: raise RuntimeError('fit: this loop is in the middle of a fit; wanted another, or a copy')
         if not isinstance(epochs, numbers.Integral) or epochs < 0: raise ValueError(f'fit: {epochs!r} epochs, wanted a whole number from 0 on')
         self.activate([*self.cbs, *cbs])
-        self.epochs, self.epoch, self.batch, self.training = epochs, 0, 0, True
+        self.epochs, self.epoch, self.batch, self.training = int(epochs), 0, 0, True
         self.first_row, self.interrupted, self.whole = len(self.history), False, True
         try: self.outermost(self.in_fit, lambda: self.fitting.discard(self))
         except KeyboardInterrupt as e:

@@ -46,11 +46,12 @@ def examples(*data):
 
 # ---
 # one_number
-# %% nbs/05_learner.ipynb 2e3ea018
+# %% nbs/05_learner.ipynb 1773f567
 def one_number(name, value):
     "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
     try: number = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
+    if number.is_complex(): raise ValueError(f'{name} is {value!r}, wanted one number')
     if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
     return number.detach() if number.ndim == 0 else number.detach().reshape(())
 
@@ -68,7 +69,7 @@ class Means(Callback):
 
 # ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 6dc21171
+# %% nbs/05_learner.ipynb 1960f705
 class MetricsCallback(Means):
     """Appends to `learn.history` after each epoch train_loss, valid_loss and the validation set's `metrics`, one number
     each: functions of (pred, yb) that return a mean, or objects of torchmetrics. ValueError for a name of ours."""
@@ -76,27 +77,29 @@ class MetricsCallback(Means):
     def __init__(self, **metrics):
         taken = {'epoch', 'train_loss', 'valid_loss'} & {*metrics}
         if taken: raise ValueError(f'MetricsCallback: the name {taken.pop()} is taken')
+        for name, m in metrics.items():
+            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')): raise TypeError(f'MetricsCallback: {name} is {m!r}, wanted a function or an object')
+        self.names = {*metrics}
         self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
         self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
         self.before_epoch()
-
+    def setup(self, learn):
+        twice = [name for cb in learn.active if isinstance(cb, MetricsCallback) and cb is not self for name in self.names & cb.names]
+        if twice: raise ValueError(f'MetricsCallback: two metrics have the name {twice[0]}')
     def before_epoch(self, learn=None):
         self.reset()
         for metric in self.objects.values(): metric.reset()
-
     def after_loss(self, learn):
         count = examples(learn.yb, learn.xb)
         self.add('train_loss' if learn.training else 'valid_loss', learn.loss, count)
         if learn.training: return
         for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
         for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
-
     def row(self):
         "The means, and what the objects say; floats."
         row = super().row()
         objects = self.objects if 'valid_loss' in row else {}
         return {**row, **{name: one_number(name, metric.compute()).item() for name, metric in objects.items()}}
-
     def after_epoch(self, learn):
         if not learn.whole or not (row := self.row()): return
         last = learn.history[-1] if len(learn.history) > learn.first_row else {}
@@ -138,47 +141,44 @@ def move(data, device):
 
 # ---
 # DeviceCallback
-# %% nbs/05_learner.ipynb d968b72f
+# %% nbs/05_learner.ipynb 982ba99f
 class DeviceCallback(Callback):
     "Moves model, loss and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
     order = -20
     def __init__(self, device=None):
         best = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
-        self.device = torch.device(device or best)
-
+        self.device = torch.device(best if device is None else device)
     def setup(self, learn):
         for part in (learn.model, learn.loss_func):
             if isinstance(part, nn.Module): part.to(self.device)
-
     before_validate = setup
     def before_batch(self, learn): learn.xb, learn.yb = move((learn.xb, learn.yb), self.device)
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb 31a375bf
+# %% nbs/05_learner.ipynb e0c665ba
 class Answers(Callback):
-    "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU."
+    "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU, or with `keep` False only counts."
     order = math.inf
-    def __init__(self): self.preds, self.targs = [], []
+    def __init__(self, keep=True): self.keep, self.preds, self.targs = keep, [], []
     def before_batch(self, learn):
         for p in itertools.islice(learn.model.parameters(), 1):
             learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
-
     def after_pred(self, learn):
-        answers = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))
+        answers = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb)) if self.keep else (None, None)
         for kept, answer in zip((self.preds, self.targs), answers): kept.append(answer)
 
 # ---
 # Asker
-# %% nbs/05_learner.ipynb 093dc8c1
+# %% nbs/05_learner.ipynb d8f6244a
 class Asker(Loop):
     "Sends batches through a model without training it."
-    def ask(self, dl, work, cbs=(), **do):
+    def ask(self, dl, work, cbs=(), keep=True, **do):
         """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs`
         and those of our callbacks that are not for fits only; returns their Answers. A copy is asked: a fit under way
         stays as it is. FitError for what fails on the way, ValueError when all batches were cancelled."""
         asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
-        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers()])
+        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers(keep)])
         asked.do.update(do)
         asked.epochs, dl = 0, self.dls.valid if dl is None else dl
         def put_back():
@@ -201,23 +201,21 @@ def join(batches):
 
 # ---
 # Predictor
-# %% nbs/05_learner.ipynb f7845416
+# %% nbs/05_learner.ipynb 406c4bc3
 class Predictor(Asker):
     "What can be asked of a model with its loaders: predictions and figures."
     def predict(self, xb):
         "The model's output, on the CPU, for inputs `xb` alone: a tensor, a tuple that the model takes apart, a dict."
         def inputs_only(learn): learn.xb, learn.yb = learn.items, None
         return self.ask([xb], Loop.ask_batch, do_split=inputs_only).preds[0]
-
     def get_preds(self, dl=None):
         "Predictions for and targets of all examples of `dl` (None: the validation set), in its order, on the CPU."
         answers = self.ask(dl, Loop.ask_batch)
         return join(answers.preds), join(answers.targs)
-
     def validate(self, dl=None, **metrics):
         "A dict of floats, as in `history`: the mean `loss` over `dl` (None: the validation set), and the `metrics`."
         if 'loss' in metrics: raise ValueError('validate: the name loss is taken')
-        self.ask(dl, Loop.check_batch, [means := MetricsCallback(**metrics)])
+        self.ask(dl, Loop.check_batch, [means := MetricsCallback(**metrics)], keep=False)
         row = means.row()
         if 'valid_loss' not in row: raise ValueError('validate: no batch got as far as its loss')
         return {'loss': row.pop('valid_loss'), **row}
@@ -238,50 +236,50 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb cbed40df
+# %% nbs/05_learner.ipynb 2fb14b3e
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
-    It looks every `every` batches and at the end of an epoch, since looking makes a GPU wait."""
+    It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
     order, fits_only = -10, True
     def __init__(self, every=50):
         check_count('StopOnNaN: every', every)
         self.every = every
     def before_fit(self, learn): self.keep(learn)
-
     def after_loss(self, learn):
         if not learn.training: return
         self.losses.append(one_number('the loss', learn.loss))
         if len(self.losses) == self.every: self.look(learn)
-
     def after_train(self, learn):
         if learn.whole and self.losses: self.look(learn)
-
+    def after_fit(self, learn):
+        "Looks once more: a fit may have been broken off between two looks."
+        try:
+            if self.losses: self.look(learn)
+        except CancelFit as e: print(e)
     def keep(self, learn):
         self.losses, self.kept = [], {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
-
     def look(self, learn):
         "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
         bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
-        raise CancelFit(f'{bad[0]}; model and optimiser are as they were {len(self.losses)} batches ago or less')
+        ago, self.losses = len(self.losses), []
+        raise CancelFit(f'{bad[0]}; model and optimiser are as they were {ago} batches ago or less')
 
 # ---
 # Learner
-# %% nbs/05_learner.ipynb 25f44d57
+# %% nbs/05_learner.ipynb 3891a7e0
 class Learner(Predictor):
     """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
     are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
     def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
         super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
         self.lr = lr
-
     def parts(self):
         "By name, what a fit changes and can be put back: everything that has a state_dict."
         named = {'model': self.model, 'opt': self.opt, 'loss_func': self.loss_func}
         return {name: part for name, part in named.items() if hasattr(part, 'state_dict')}
-
     def summary(self):
         "A table as text: each layer without children, its output's shape for a validation batch, its parameters."
         rows, leaves = [], [layer for layer in self.model.modules() if not any(layer.children())]
@@ -289,7 +287,7 @@ class Learner(Predictor):
         def shape(out): return tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
         def note(layer, _, out): rows.append((type(layer).__name__, shape(out), count(layer)))
         hooks = [layer.register_forward_hook(note) for layer in leaves]
-        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch)
+        try: self.ask(itertools.islice(self.dls.valid, 1), Loop.ask_batch, keep=False)
         finally:
             for hook in hooks: hook.remove()
         rows.append(('all parameters', '', count(self.model)))

@@ -22,7 +22,7 @@ def draw(ax, x, y, ylabel, **kwargs):
 
 # ---
 # Recorder
-# %% nbs/05a_watching.ipynb c3252f71
+# %% nbs/05a_watching.ipynb 5ccd5972
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     fits_only = True
@@ -30,11 +30,12 @@ class Recorder(Callback):
 
     def after_step(self, learn):
         self.losses.append(one_number('the loss', learn.loss))
-        self.lrs.append(learn.opt.param_groups[0]['lr'])
+        self.lrs.append(float(learn.opt.param_groups[0]['lr']))              # torch changes a tensor in place
 
     def plot_loss(self, ax=None, smooth=None, **kwargs):
         "Means over `smooth` batches (None: a tenth of all, up to 50), on `ax` or a new figure."
         if not self.losses: raise ValueError('Recorder: no batch has been recorded yet')
+        if smooth is not None: check_count('Recorder: smooth', smooth)
         losses = self.on_cpu()
         smooth = min(smooth or max(1, min(50, len(losses) // 10)), len(losses))
         means = losses[:len(losses) // smooth * smooth].reshape(-1, smooth).mean(1)
@@ -161,7 +162,7 @@ def check_mode(what, mode):
 
 # ---
 # EarlyStopping
-# %% nbs/05a_watching.ipynb e2a614bf
+# %% nbs/05a_watching.ipynb 5442518a
 class EarlyStopping(Callback):
     """Ends the fit when `monitor` has not improved by over `min_delta` for `patience` epochs; `mode`: 'min' or 'max'. The weights
     are then those of the last epoch, or with `restore_best` those of the best. A fit resumed after such an end ends at once.
@@ -169,7 +170,7 @@ class EarlyStopping(Callback):
     order, fits_only = 95, True
     def __init__(self, monitor='valid_loss', patience=3, min_delta=0., mode='min', restore_best=False):
         check_count('EarlyStopping: patience', patience)
-        if not min_delta >= 0: raise ValueError(f'EarlyStopping: min_delta {min_delta}, wanted 0 or more')
+        if not 0 <= min_delta < math.inf: raise ValueError(f'EarlyStopping: min_delta {min_delta}, wanted 0 or more')
         self.monitor, self.patience, self.min_delta, self.sign = monitor, patience, min_delta, check_mode('EarlyStopping', mode)
         self.restore_best, self.best_weights = restore_best, {}
         self.saves = ('best_weights',) if restore_best else ()

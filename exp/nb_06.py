@@ -28,24 +28,24 @@ def sched_poly(start, end, power):
 
 # ---
 # sched_cos
-# %% nbs/06_schedules.ipynb 969ee59e
+# %% nbs/06_schedules.ipynb fdbd860a
 def sched_cos(start, end):
     "Half a cosine from `start` to `end`, flat at both (Loshchilov and Hutter, 2017)."
     return lambda pos: end + (start - end) * (1 + math.cos(math.pi * pos)) / 2
 
 def sched_exp(start, end):
     "From `start` to `end` by the same factor in every step. Raises ValueError unless both have one sign, and no 0."
-    if start * end <= 0: raise ValueError(f'sched_exp: from {start} to {end}: no factor leads there')
+    if not start * end > 0: raise ValueError(f'sched_exp: from {start} to {end}: no factor leads there')
     return lambda pos: start * (end/start)**pos
 
 # ---
 # combine_scheds
-# %% nbs/06_schedules.ipynb cd0f55bb
+# %% nbs/06_schedules.ipynb 2b6805f7
 def combine_scheds(fractions, scheds):
     "`scheds` one after the other, each for its fraction of the time. Raises ValueError unless the fractions sum to 1."
     if len(fractions) != len(scheds):
         raise ValueError(f'combine_scheds: {len(fractions)} fractions and {len(scheds)} schedules')
-    if any(f < 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-6:
+    if any(f < 0 for f in fractions) or not abs(sum(fractions) - 1) <= 1e-6:
         raise ValueError(f'combine_scheds: {list(fractions)} must not be negative and sum to 1')
     ends = [sum(fractions[:i + 1]) for i in range(len(fractions))]
     def combined(pos):
@@ -82,14 +82,17 @@ class Scheduler(Callback):
 
 # ---
 # ParamScheduler
-# %% nbs/06_schedules.ipynb d685709e
+# %% nbs/06_schedules.ipynb ef6d3801
 class ParamScheduler(Scheduler):
     """Sets settings of the optimiser before each training batch, `ParamScheduler(lr=schedule, momentum=schedule)`, and
     puts them back after the fit. A list has a schedule for each parameter group. For Adam, momentum is the first of
     its betas. A fit is refused with a setting that the optimiser lacks, a list of another length, or a loader that does
     not know its length; its resumption with another schedule, or another number of epochs, which would stretch it."""
     same = ('course', 'epochs')
-    def __init__(self, **scheds): self.scheds = scheds
+    def __init__(self, **scheds):
+        every = [s for sched in scheds.values() for s in (sched if isinstance(sched, list) else [sched])]
+        if not every or not all(map(callable, every)): raise TypeError(f'{type(self).__name__}: {scheds}, wanted functions of the position')
+        self.scheds = scheds
 
     @property
     def course(self):
@@ -119,14 +122,22 @@ class ParamScheduler(Scheduler):
                 else: group[name] = value
 
 # ---
-# OneCycle
-# %% nbs/06_schedules.ipynb 57e97c7d
+# check_cycle
+# %% nbs/06_schedules.ipynb cb2ea426
+def check_cycle(*tops, up, div, div_end, moms):
+    "Raises ValueError for settings of OneCycle that cannot be meant."
+    if not (any(tops) and all(0 <= top < math.inf for top in tops)): raise ValueError(f'OneCycle: top {tops}, wanted rates, one of them over 0')
+    if not (0 < div < math.inf and 0 < div_end < math.inf): raise ValueError(f'OneCycle: div {div}, div_end {div_end}, wanted numbers over 0')
+    if not 0 <= up <= 1: raise ValueError(f'OneCycle: up {up}, wanted a fraction from 0 to 1')
+    if moms is not None and not (len(moms) == 2 and all(0 <= m < 1 for m in moms)): raise ValueError(f'OneCycle: moms {moms}, wanted two from 0 to below 1')
+
 class OneCycle(ParamScheduler):
     """The one-cycle policy (Smith, 2018) with the settings of torch's OneCycleLR: the rate from `top/div` up to `top`
     (a number, or one per group) and down to `top/div/div_end`; momentum from `moms[0]` to `moms[1]` and back, or
     with None left alone."""
     same = ('top', 'up', 'div', 'div_end', 'moms', 'epochs')
     def __init__(self, top, up=.3, div=25., div_end=1e4, moms=(.95, .85)):
+        check_cycle(*(top if isinstance(top, (list, tuple)) else [top]), up=up, div=div, div_end=div_end, moms=moms)
         self.top, self.up, self.div, self.div_end, self.moms = top, up, div, div_end, moms
 
     def setup(self, learn):
@@ -139,12 +150,13 @@ class OneCycle(ParamScheduler):
 
 # ---
 # RateSearch
-# %% nbs/06_schedules.ipynb 322899be
+# %% nbs/06_schedules.ipynb e97e4f23
 class RateSearch(Callback):
     """Raises the rate from `start` to `end` in `steps` training batches and keeps `lrs` and `losses`; it ends before when a loss
     is NaN or infinite, or lies above the least so far by three times the first."""
     def __init__(self, start=1e-5, end=10., steps=100):
         check_count(f'{type(self).__name__}: steps', steps)
+        if not 0 < start < end < math.inf: raise ValueError(f'{type(self).__name__}: rates from {start} to {end}, wanted to rise from above 0')
         self.sched, self.steps, self.lrs, self.losses = sched_exp(start, end), steps, [], []
 
     def before_batch(self, learn):
@@ -220,15 +232,19 @@ def lr_find(learn, keep=Callback, **kwargs):
 
 # ---
 # TorchScheduler
-# %% nbs/06_schedules.ipynb b24b4d66
+# %% nbs/06_schedules.ipynb 08092f19
 class TorchScheduler(Scheduler):
     "Steps a scheduler of torch.optim.lr_scheduler after each training batch; `make(opt)` makes it when a fit starts."
     order = 70                                    # after those who look at the rate of this step
-    def __init__(self, make): self.make = make
+    same = ('kind',)
+    def __init__(self, make):
+        if not callable(make): raise TypeError(f'TorchScheduler: {make!r}, wanted a function that makes a scheduler of an optimiser')
+        self.make = make
 
     def setup(self, learn):
         super().setup(learn)
         self.scheduler = self.make(learn.opt)
+        self.kind = {'scheduler': type(self.scheduler).__name__, **self.state_dict()}
         if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             raise TypeError('TorchScheduler: ReduceLROnPlateau wants a figure after each epoch, and here a scheduler is stepped after each batch')
 

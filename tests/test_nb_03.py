@@ -585,6 +585,14 @@ def test_gradcheck_takes_numbers_empty_tensors_constants_and_every_shape_of_resu
     for scale in (1e-12, 1e-6, 1e4): gradcheck(lambda a: (a * scale)**2 * scale, torch.randn(3))
 
 
+@pytest.mark.parametrize('x', [1e5, -1e9, 1e12])
+def test_gradcheck_passes_and_fails_large_numbers_as_small_ones(x):
+    def wrong(a): return record('square', a.data**2, (a, lambda g, x: g * 2 * x * (1 + 1e-4), a.data))
+    gradcheck(lambda a: a * a / 3, [x, 1.])
+    gradcheck(lambda a: (a * a).log(), [x])
+    with pytest.raises(AssertionError, match='input 0, place 1: got'): gradcheck(wrong, [0., x])
+
+
 def test_gradcheck_looks_at_every_result_of_a_tuple():
     def wrong(a): return record('double', a.data * 2, (a, lambda g: g))
     for f in (lambda a: (wrong(a), a), lambda a: (a, a, wrong(a))):

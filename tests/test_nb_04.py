@@ -536,6 +536,18 @@ def test_any_data_set_gives_the_batches_of_torchs_loader_on_both_paths(ds):
     assert len(list(dls.train)) == len(dls.train) == -(-len(ds)//2) and len(list(dls.valid)) == -(-len(ds)//min(4, len(ds)))
 
 
+class Ends(Dataset):
+    "Its example 5 is asked of an iterator that has no more."
+    def __getitem__(self, i): return next(iter(())) if 5 in torch.arange(10)[i].reshape(-1) else super().__getitem__(i)
+
+
+@pytest.mark.parametrize('workers', [None, 0, 1])
+def test_a_data_set_that_raises_stop_iteration_ends_no_epoch_in_silence(workers):
+    epoch = iter(BatchLoader(Ends(X, NUMBERS.y), 2, workers=workers))
+    assert len(next(epoch)[1]) == len(next(epoch)[1]) == 2
+    with pytest.raises(RuntimeError, match='StopIteration'): next(epoch)
+
+
 @pytest.mark.parametrize('kind', [list, tuple])
 @pytest.mark.parametrize('bs, drop_last', [(2, False), (4, False), (4, True)])
 def test_a_list_of_pairs_is_read_item_by_item(kind, bs, drop_last):

@@ -1,4 +1,4 @@
-import _thread, builtins, itertools, pickle, signal, sys, threading
+import _thread, builtins, gc, itertools, pickle, signal, sys, threading, weakref
 import numpy as np
 import pytest, torch
 from torch import nn, tensor
@@ -99,6 +99,19 @@ def test_callbacks_given_to_fit_are_not_kept_and_lists_stay_their_owners():
 
 def test_a_class_in_place_of_an_object_is_refused():
     with pytest.raises(TypeError, match=r'fit: Diary is a class, wanted an object of it: Diary\(\)'): loop([Diary]).fit(1)
+
+
+@pytest.mark.parametrize('name', ['saves', 'same'])
+def test_one_word_in_place_of_a_tuple_of_names_is_refused_when_the_class_is_defined(name):
+    with pytest.raises(TypeError, match='Counts: saves and same are tuples of names'): type('Counts', (Callback,), {name: 'count'})
+    assert type('Counts', (Callback,), {name: ['count']})
+
+
+def test_one_callback_twice_is_refused_and_two_of_one_class_are_not():
+    diary, other = Diary(), Diary()
+    with pytest.raises(ValueError, match=r"fit: a callback is there twice: \['Diary', 'Diary'\]"): loop([diary]).fit(1, [diary])
+    loop([diary]).fit(1, [other])
+    assert diary.lines == other.lines != []
 
 
 def test_the_state_of_a_callback_is_what_it_names_and_goes_back_into_that_object():
@@ -362,6 +375,20 @@ def test_an_error_of_a_fit_can_be_sent_to_another_process():
         assert str(copy).startswith('Diary.after_loss failed, epoch 1: ') and type(cause).__name__ in str(copy) and type(copy.__cause__) is kind
 
 
+def test_what_failed_holds_no_memory_once_its_error_is_forgotten():
+    class Large: pass
+    def fail(learn):
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise ValueError('out of memory')
+    seen, learn = [], loop([Diary(after_pred=fail)])
+    gc.disable()
+    try:
+        with pytest.raises(FitError): learn.fit(1)
+        assert seen[0]() is None
+    finally: gc.enable()
+
+
 def test_a_fit_within_a_fit_has_places_of_its_own():
     def inner(learn): loop([Diary(after_loss=raising(None, OSError))]).fit(1)
     with pytest.raises(FitError, match='Diary.after_step failed, epoch 1 of 5, training batch 1: FitError.*training batch 2.*OSError'):
@@ -408,6 +435,10 @@ def test_a_number_of_epochs_that_cannot_be_meant_is_refused_before_anything_happ
     learn.history.append('a row')
     with pytest.raises(ValueError, match=r'fit: .* epochs, wanted a whole number from 0 on'): learn.fit(epochs)
     assert diary.lines == [] and learn.history == ['a row'] and learn.fit(np.int64(1)).epoch == 1
+
+
+def test_a_number_of_epochs_of_numpy_becomes_pythons():
+    assert type(loop().fit(np.int64(2)).epochs) is int
 
 
 def test_a_loop_is_not_fitted_within_its_own_fit_and_can_be_after_it():
@@ -654,6 +685,34 @@ def test_a_step_that_two_callbacks_want_is_refused_and_one_that_fails_is_named()
     with pytest.raises(TypeError, match=r"fit: \['A', 'B'\] all have do_loss, wanted one"): loop([A(), B()]).fit(1)
     with pytest.raises(FitError, match='A.do_loss failed, epoch 1 of 1, training batch 1: ZeroDivisionError'): loop([A()]).fit(1)
     with pytest.raises(TypeError, match="no such event .*do_everything"): type('C', (Callback,), {'do_everything': None})
+
+
+class Read(nn.Module):
+    "A model of texts, of a packed sequence, or of tensors and a text."
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 2)
+
+    def forward(self, x, y=None, how='sum'):
+        if isinstance(x, torch.nn.utils.rnn.PackedSequence): x, lengths = torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True)
+        return self.layer(tensor([[float(len(text))] for text in x]) if isinstance(x[0], str) else x.sum(1) if y is None else x + y)
+
+
+@pytest.mark.parametrize('xb', [('a', 'bcd', 'ef'), ['a', 'bcd', 'ef'], torch.nn.utils.rnn.pack_sequence([torch.ones(3, 1), torch.ones(2, 1), torch.ones(1, 1)]),
+                                (torch.ones(3, 1), torch.ones(3, 1), 'sum')])
+def test_texts_and_a_packed_sequence_are_one_input(xb):
+    model, batches = Read(), [(xb, tensor([0, 1, 0]))]
+    before = model.layer.weight.detach().clone()
+    Loop(model, DataLoaders(batches, batches), F.cross_entropy, SGD(model.parameters(), .1)).fit(1)
+    assert not torch.equal(model.layer.weight, before)
+
+
+def test_a_batch_of_nothing_may_be_left_out():
+    def leave_out(learn):
+        if learn.items is None: raise CancelBatch
+    learn, batch = loop([Diary(before_batch=leave_out)]), data()[:]
+    learn.dls = DataLoaders([batch, None], [batch, None])
+    assert learn.fit(2).epoch == 2
 
 
 # ---- loaders

@@ -1,4 +1,4 @@
-import copy, math, signal, statistics, time
+import copy, math, signal, statistics, time, weakref
 from collections import OrderedDict, UserDict, namedtuple
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -535,8 +535,27 @@ def test_two_metrics_callbacks_share_the_row_of_an_epoch():
     assert [[*row] for row in learn.history] == [['epoch', 'train_loss', 'valid_loss', 'a', 'b']] * 3 and [row['epoch'] for row in learn.history] == [1, 2, 1]
 
 
+def test_two_metrics_of_one_name_are_refused_before_the_first_batch():
+    learn = learner([MetricsCallback(a=accuracy), MetricsCallback(b=accuracy, a=lambda pred, yb: 7.), diary := Diary()])
+    with pytest.raises(FitError, match='MetricsCallback.setup failed.*two metrics have the name a'): learn.fit(1)
+    assert diary.lines == [] and learn.history == []
+
+
+class Counts:
+    "An object that counts, and cannot be called."
+    def reset(self): self.n = 0
+    def update(self, pred, yb): self.n += len(yb)
+    def compute(self): return self.n
+
+
+@pytest.mark.parametrize('metric', [.5, None, 'accuracy', Counts, [accuracy]])
+def test_what_can_be_no_metric_is_refused_when_it_is_given(metric):
+    with pytest.raises(TypeError, match='MetricsCallback: a is .*, wanted a function or an object'): MetricsCallback(n=Counts(), a=metric)
+    assert learner().validate(n=Counts())['n'] == 40.
+
+
 @pytest.mark.parametrize('value, message', [(tensor([1., 2.]), r'worst has the shape \(2,\)'), ('high', "worst is 'high'"), (None, 'worst is None'),
-                                            (torch.zeros(0), r'worst has the shape \(0,\)')])
+                                            (torch.zeros(0), r'worst has the shape \(0,\)'), (1j, 'worst is 1j')])
 def test_a_metric_that_is_not_one_number_is_refused_by_name(value, message):
     with pytest.raises(FitError, match=f'MetricsCallback.after_loss failed.*{message}, wanted one number'):
         learner([MetricsCallback(worst=lambda pred, yb: value)]).fit(1)
@@ -570,6 +589,26 @@ def test_an_epoch_of_which_nothing_was_measured_has_no_row():
                                   lambda: StopOnNaN(-3), lambda: StopOnNaN(2.5), lambda: StopOnNaN(True)])
 def test_settings_that_cannot_be_meant_are_refused_when_the_object_is_made(make):
     with pytest.raises(ValueError, match='(GradientClip|StopOnNaN).* wanted (one over 0|a whole number from 1 on)'): make()
+
+
+def test_what_was_put_back_is_not_put_back_once_more(capsys):
+    def spoil(learn): learn.xb = learn.xb * (math.nan if learn.batch == 2 else 1)
+    learn = learner([Diary(before_batch=spoil)], bs=8)
+    learn.cbs[0].every = 2
+    learn.fit(1)
+    assert capsys.readouterr().out.count('a loss was nan') == 1
+
+
+@pytest.mark.parametrize('kind', [KeyboardInterrupt, CancelFit, ValueError])
+def test_a_fit_that_is_broken_off_between_two_looks_keeps_no_weight_that_is_no_number(kind, capsys):
+    def spoil(learn):
+        if learn.batch == 1: learn.xb = learn.xb * math.nan
+        if learn.batch == 3: raise kind
+    learn = learner([Diary(before_batch=spoil)], bs=8)
+    before = weights(learn)
+    try: learn.fit(1)
+    except FitError: assert kind is ValueError
+    assert torch.equal(weights(learn), before) and capsys.readouterr().out.count('a loss was nan; model and optimiser are as they were 3 batches ago') == 1
 
 
 def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(capsys):
@@ -615,6 +654,8 @@ def test_without_a_name_the_best_device_that_is_there_is_taken(monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: mps)
         assert DeviceCallback().device.type == want and DeviceCallback('cpu').device.type == 'cpu'
+    monkeypatch.setattr(torch, 'device', str)                          # without a GPU, torch makes no device of a number
+    assert DeviceCallback(0).device == '0'
 
 
 @pytest.mark.parametrize('value', [1, 7])
@@ -809,6 +850,19 @@ def test_validation_gives_the_loss_and_each_metric_asked_for():
     pred = learn.predict(data().x)
     assert figures == pytest.approx({'loss': F.cross_entropy(pred, data().y).item(), 'accuracy': accuracy(pred, data().y).item()})
     assert set(learn.validate(BatchLoader(data(), 10))) == {'loss'}
+
+
+def test_a_validation_keeps_no_predictions():
+    class Beside: "What stays the same object when the tensors beside it are copied."
+    class Model(nn.Linear):
+        def forward(self, x):
+            alive.append(sum(ref() is not None for ref in made))
+            beside = Beside()
+            made.append(weakref.ref(beside))
+            return {'logits': super().forward(x), 'beside': beside}
+    alive, made, learn = [], [], Learner(Model(4, 3), get_dls(data(), data(), 4), lambda pred, yb: F.cross_entropy(pred['logits'], yb))
+    learn.validate()
+    assert len(alive) == 5 and max(alive) == 1                       # that of the batch before
 
 
 def test_the_summary_lists_each_layer_with_shape_and_parameters_and_leaves_no_hook():

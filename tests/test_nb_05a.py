@@ -63,6 +63,18 @@ def test_a_rate_changed_on_the_way_is_recorded_from_then_on():
     assert recorder.lrs == [.1, .05, pytest.approx(.1/3)]
 
 
+def test_a_rate_in_a_tensor_is_recorded_as_it_was():
+    def halve(learn): learn.opt.param_groups[0]['lr'].mul_(.5)
+    learner([recorder := Recorder(), Diary(after_batch=halve)], opt_func=lambda params, lr: torch.optim.Adam(params, lr=torch.tensor(.5))).fit(1)
+    assert recorder.lrs == [.5, .25, .125]
+
+
+@pytest.mark.parametrize('smooth', [0, -1, 2.5])
+def test_means_over_no_batches_are_refused(smooth):
+    learner([recorder := Recorder()]).fit(1)
+    with pytest.raises(ValueError, match='Recorder: smooth: .*, wanted a whole number from 1 on'): recorder.plot_loss(smooth=smooth)
+
+
 @pytest.mark.parametrize('smooth, want', [(1, [1., 2, 3, 4, 5]), (2, [1.5, 3.5]), (5, [3.]), (50, [3.])])
 def test_the_curve_goes_through_means_of_so_many_batches(smooth, want):
     recorder = Recorder()
@@ -263,7 +275,7 @@ def test_a_value_that_is_no_number_is_no_improvement():
     assert stopped_after([3, math.nan, math.nan, 1], patience=2) == 3 and stopped_after([math.nan, 2, 1], patience=2) == 3
 
 
-@pytest.mark.parametrize('settings', [dict(patience=0), dict(patience=-1), dict(patience=1.5), dict(min_delta=-.1), dict(min_delta=math.nan)])
+@pytest.mark.parametrize('settings', [dict(patience=0), dict(patience=-1), dict(patience=1.5), dict(min_delta=-.1), dict(min_delta=math.nan), dict(min_delta=math.inf)])
 def test_settings_of_stopping_that_cannot_be_meant_are_refused(settings):
     with pytest.raises(ValueError, match='EarlyStopping: (patience|min_delta).*, wanted (a whole number from 1 on|0 or more)'): EarlyStopping(**settings)
 

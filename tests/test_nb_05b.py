@@ -1,10 +1,10 @@
-import contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
+import collections, contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
 import numpy as np, pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import SGD, BatchLoader, DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
-from exp.nb_05 import MetricsCallback
+from exp.nb_05 import GradientClip, MetricsCallback
 from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
 from exp.nb_05b import (Checkpoint, fit_state, generators, load_checked, plain, random_state, save_checked, set_fit_state,
                         set_random_state)
@@ -245,6 +245,35 @@ def noise(kind):
             'numpy': lambda n: float(numpy.standard_normal()), 'old numpy': lambda n: old.standard_normal()}[kind]
 
 
+class Slots:
+    __slots__ = 'generator',
+    def __init__(self): self.generator = random.Random(3)
+    def draw(self, n): return self.generator.gauss(0, 1)
+
+
+class Shared:
+    generator = random.Random(3)
+    def draw(self, n): return self.generator.gauss(0, 1)
+
+
+GLOBAL = random.Random(3)
+
+
+def hidden(place):
+    "Functions that draw from a generator that is no attribute and no variable that they have captured."
+    def by_default(n, g=random.Random(3)): return g.gauss(0, 1)
+    def by_keyword(n, *, g=random.Random(3)): return g.gauss(0, 1)
+    queue, bag = collections.deque([random.Random(3)]), {random.Random(3)}
+    for g in (GLOBAL, Shared.generator): g.seed(3)
+    return {'slots': Slots().draw, 'class': Shared().draw, 'global': lambda n: GLOBAL.gauss(0, 1), 'default': by_default, 'keyword': by_keyword, 'queue': lambda n: queue[0].gauss(0, 1),
+            'set': lambda n: min(bag).gauss(0, 1), 'partial': functools.partial(lambda g, n: g.gauss(0, 1), random.Random(3)), 'method': random.Random(3).expovariate}[place]
+
+
+@pytest.mark.parametrize('place', ['slots', 'class', 'global', 'default', 'keyword', 'queue', 'set', 'partial', 'method'])
+def test_generators_in_unusual_places_go_on_where_they_were(tmp_path, place):
+    assert resumed_alike(lambda *cbs: learner([Jitter(hidden(place)), MetricsCallback(), *cbs]), tmp_path)
+
+
 @pytest.mark.parametrize('kind', ['torch', 'python', 'numpy', 'old numpy'])
 def test_generators_of_ones_own_go_on_where_they_were(tmp_path, kind):
     assert resumed_alike(lambda *cbs: learner([Jitter(noise(kind)), MetricsCallback(), *cbs]), tmp_path)
@@ -405,6 +434,37 @@ def test_a_layer_without_weights_must_be_the_same_too(tmp_path, one, other, mess
     with pytest.raises(FitError, match=message): learner([Checkpoint(tmp_path)], layers=[other]).fit(2)
 
 
+class Heads(nn.Module):
+    "A layer whose settings change no shape."
+    def __init__(self, heads=1, act=F.relu, scale=1.):
+        super().__init__()
+        self.attend, self.act, self.scale = nn.MultiheadAttention(4, heads, batch_first=True), act, scale
+
+    def forward(self, x):
+        self.last = self.attend(x[:, None], x[:, None], x[:, None])[0][:, 0].detach()
+        return self.scale * self.act(x + self.last)
+
+
+def my_relu(x): return x.relu()
+def frozen(model): return model.requires_grad_(False) and model
+
+
+@pytest.mark.parametrize('one, other, message', [
+    (lambda: Heads(2), lambda: Heads(4), 'attend.num_heads of the model: 4 here, 2 there'), (Heads, lambda: Heads(scale=2.), '0.scale of the model: 2.0 here, 1.0 there'),
+    (lambda: Heads(act=F.relu), lambda: Heads(act=my_relu), 'act of the model: my_relu here, relu there'), (lambda: Heads(act=torch.relu), lambda: Heads(act=torch.tanh), 'act of the model: .*tanh here, .*relu there'),
+    (Heads, lambda: frozen(Heads()), 'parameter 0.attend.in_proj_weight: torch.float32, frozen here, torch.float32, trained there'),
+    (Heads, lambda: Heads().half(), 'parameter 0.attend.in_proj_weight: torch.float16, trained here, torch.float32, trained there')])
+def test_a_model_of_the_same_shapes_may_be_another(tmp_path, one, other, message):
+    def make(layer):
+        learn = learner([Checkpoint(tmp_path)])
+        learn.model.insert(0, layer())
+        return learn
+    again = make(one).fit(1)
+    again.model.register_full_backward_hook(lambda *args: None)
+    again.fit(1), make(one).fit(1)
+    with pytest.raises(FitError, match=message): make(other).fit(2)
+
+
 def test_the_mode_of_a_loss_is_no_setting(tmp_path):
     learner([Checkpoint(tmp_path)], loss_func=Weighted(1., .1).train()).fit(1)
     assert learner([Checkpoint(tmp_path)], loss_func=Weighted(1., .1).eval()).fit(2).epoch == 2
@@ -419,6 +479,16 @@ def test_loaders_of_another_order_or_length_are_those_of_another_fit(tmp_path):
     assert fit().epoch == fit().epoch == 2
     with pytest.raises(FitError, match='batches of dls.train: 4 here, 5 there'): fit(n=30)
     with pytest.raises(FitError, match='sampler of dls.train: RandomSampler here, SequentialSampler there'): fit(shuffle=True)
+
+
+@pytest.mark.parametrize('make', [lambda ds: BatchLoader(ds, 16), lambda ds: torch.utils.data.DataLoader(ds, 16)])
+def test_as_many_batches_of_fewer_examples_are_those_of_another_fit(tmp_path, make):
+    def fit(n):
+        learn = learner([Checkpoint(tmp_path)])
+        learn.dls = learn.dls._replace(train=make(data(n)))
+        return learn.fit(2)
+    assert fit(40).epoch == fit(40).epoch == 2
+    with pytest.raises(FitError, match='examples of dls.train: 39 here, 40 there'): fit(39)
 
 
 def test_the_order_of_our_own_loader_must_be_the_same(tmp_path):
@@ -473,12 +543,54 @@ def test_a_generator_that_a_callback_makes_too_late_is_told_when_it_ought_to_be_
     with pytest.raises(FitError, match='Late.*|generators.*a callback makes its own in setup, not later'): learner([Late(), Checkpoint(tmp_path)]).fit(2)
 
 
+@pytest.mark.parametrize('value', [np.arange(3.)[::-1], np.float32(.1), np.array([[True]]), np.zeros((0, 2), 'int16'), {'a': [np.float64(.1), 'text', np.ones(2)]}])
+def test_what_a_callback_keeps_of_numpy_comes_back_as_it_was(tmp_path, value):
+    def parts(x): return [y for part in (x.values() if isinstance(x, dict) else x) for y in parts(part)] if isinstance(x, (dict, list)) else [x]
+    class Keeps(Callback):
+        saves = ('x',)
+        def __init__(self, x): self.x = x
+    learner([Keeps(value), Checkpoint(tmp_path)]).fit(1)
+    learner([keeps := Keeps(None), Checkpoint(tmp_path)]).fit(2)
+    for got, want in zip(parts(keeps.x), parts(value), strict=True): assert type(got) is type(want) and getattr(got, 'dtype', 0) == getattr(want, 'dtype', 0) and np.array_equal(got, want)
+
+
+ONE = 1
+
+
+@pytest.mark.parametrize('one, other', [(math.nan, 1.), (ONE, 2), (torch.ones(2), torch.zeros(2)), (F.relu, F.gelu), (np.arange(2), np.arange(3)), ([math.nan], [1.])])
+def test_what_must_be_the_same_may_be_of_any_kind(tmp_path, one, other):
+    class Has(Callback):
+        same = ('x',)
+        def __init__(self, x): self.x = x
+    for x in (one, copy.deepcopy(one), 1. if one is ONE else one): learner([Has(x), Checkpoint(tmp_path)]).fit(1)
+    with pytest.raises(FitError, match='Has.x: .* here, .* there'): learner([Has(other), Checkpoint(tmp_path)]).fit(2)
+
+
 def test_settings_that_callbacks_name_as_the_same_must_be(tmp_path):
-    from exp.nb_05 import GradientClip
     learner([GradientClip(1.), Checkpoint(tmp_path)]).fit(1)
     for cbs, message in [([GradientClip(2.)], 'GradientClip.max_norm: 2.0 here, 1.0 there'), ([], 'GradientClip.max_norm: None here, 1.0 there')]:
         with pytest.raises(FitError, match=message): learner([*cbs, Checkpoint(tmp_path)]).fit(2)
     assert len(learner([GradientClip(1.), MetricsCallback(), Checkpoint(tmp_path)]).fit(2).history) == 1
+
+
+def test_each_of_two_callbacks_of_one_class_is_compared(tmp_path):
+    def fit(*norms): return learner([*map(GradientClip, norms), Checkpoint(tmp_path)]).fit(1)
+    fit(1., 5.), fit(1., 5.)
+    with pytest.raises(FitError, match='GradientClip.max_norm: 2.0 here, 1.0 there'): fit(2., 5.)
+    with pytest.raises(FitError, match='GradientClip 2.max_norm: 6.0 here, 5.0 there'): fit(1., 6.)
+
+
+def counting(step):
+    class Same(Callback):
+        saves, count = ('count',), 0
+        def after_epoch(self, learn): self.count += step
+    return Same
+
+
+def test_callbacks_of_two_classes_with_one_name_keep_a_state_each(tmp_path):
+    One, Ten = counting(1), counting(10)
+    for epochs in (2, 3): learner([MetricsCallback(), one := One(), ten := Ten(), Checkpoint(tmp_path)]).fit(epochs)
+    assert (one.count, ten.count) == (3, 30)
 
 
 def test_a_file_of_an_older_form_is_refused_by_name(tmp_path):
@@ -523,6 +635,17 @@ def test_a_figure_that_is_no_number_is_never_the_best(tmp_path, values, best):
         checkpoint = Checkpoint(tmp_path/mode, keep=1, mode=mode)
         learner([MetricsCallback(), Values(*[sign * value for value in values]), checkpoint]).fit(5)
         assert load_checked(checkpoint.best())['epoch'] == best and len(checkpoint.files()) == 2
+
+
+def test_a_figure_that_nobody_computes_is_missed_after_an_epoch_and_the_epoch_is_saved(tmp_path):
+    learn = learner([MetricsCallback(), Checkpoint(tmp_path, monitor='val_loss')])
+    with pytest.raises(FitError, match=r"Checkpoint.after_epoch failed, epoch 1 of 3.*no 'val_loss' among \['epoch', 'train_loss', 'valid_loss'\]"): learn.fit(3)
+    assert [path.name[:11] for path in Checkpoint(tmp_path).files()] == ['epoch-00001']
+    def sometimes(learn): learn.history[-1].update({'score': 1.} if learn.epoch % 2 == 0 else {})
+    assert learner([MetricsCallback(), Diary(after_epoch=sometimes), Checkpoint(tmp_path/'a', monitor='score')]).fit(4).epoch == 4
+    assert learner([MetricsCallback(), Diary(before_validate=raising(CancelEpoch)), Checkpoint(tmp_path/'b')]).fit(2).epoch == 2
+    def train_only(learn): learn.history.append({'epoch': learn.epoch + 1, 'train_loss': 1.})
+    assert learner([Diary(after_epoch=train_only), Checkpoint(tmp_path/'c')]).fit(2).epoch == 2
 
 
 def test_the_best_epoch_is_one_of_this_fit_and_not_of_a_former_one(tmp_path):
@@ -579,6 +702,12 @@ def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_wa
     inner = learner([Checkpoint(tmp_path/'..'/tmp_path.name)])
     with pytest.raises(FitError, match='in use by another fit of this process'): learner([Checkpoint(tmp_path), Diary(after_step=lambda learn: inner.fit(1))]).fit(1)
     assert inner.fit(1) and not (tmp_path/'.lock').exists()
+
+
+def test_weights_that_somebody_saved_beside_ours_are_no_damaged_file_of_ours(tmp_path):
+    for name in ('epoch-final.pt', 'epoch-notes-0123456789abcdef.pt', 'epoch-3.pt'): (tmp_path/name).write_bytes(b'mine')
+    for _ in range(2): learner([MetricsCallback(), checkpoint := Checkpoint(tmp_path, keep=1)]).fit(3)
+    assert sorted(path.name[:11] for path in tmp_path.iterdir()) == ['epoch-00003', 'epoch-3.pt', 'epoch-final', 'epoch-notes'] and checkpoint.best().name[:11] == 'epoch-00003'
 
 
 def test_files_of_others_stay_where_they_are(tmp_path):

@@ -32,7 +32,7 @@ def test_schedules_begin_and_end_where_they_should_and_go_one_way(make, start, e
 def test_schedules_by_hand(sched, pos, want): assert sched(pos) == pytest.approx(want)
 
 
-@pytest.mark.parametrize('start, end', [(0, 1), (1, 0), (-1, 1)])
+@pytest.mark.parametrize('start, end', [(0, 1), (1, 0), (-1, 1), (math.nan, 1)])
 def test_no_factor_leads_to_zero_or_through_it(start, end):
     with pytest.raises(ValueError, match=f'sched_exp: from {start} to {end}'): sched_exp(start, end)
 
@@ -84,7 +84,7 @@ def test_each_phase_is_on_duty_for_its_fraction(fractions):
     assert sched(1.) == pytest.approx(len(fractions))
 
 
-@pytest.mark.parametrize('fractions', [[.3, .8], [.3, .3], [1.5, -.5]])
+@pytest.mark.parametrize('fractions', [[.3, .8], [.3, .3], [1.5, -.5], [math.nan, .5]])
 def test_fractions_that_do_not_sum_to_one_or_are_negative_are_refused(fractions):
     with pytest.raises(ValueError, match='must not be negative and sum to 1'): combine_scheds(fractions, [sched_const(0)] * 2)
 
@@ -230,12 +230,18 @@ def test_a_second_fit_of_another_length_has_a_schedule_of_its_own():
     assert recorder.lrs[3:] == other.lrs and len(other.lrs) == 12
 
 
+class Alike(torch.optim.lr_scheduler.ExponentialLR): "Another scheduler, with the same settings."
+def steps_of(gamma): return TorchScheduler(lambda opt: torch.optim.lr_scheduler.StepLR(opt, 2, gamma=gamma))
+
+
 @pytest.mark.parametrize('first, then, message', [
     (lambda: OneCycle(.5), lambda: OneCycle(.4), 'OneCycle.top: 0.4 here, 0.5 there'), (lambda: OneCycle(.5), None, 'OneCycle.top: None here, 0.5 there'),
     (lambda: ParamScheduler(lr=sched_lin(.5, .1)), lambda: ParamScheduler(lr=sched_lin(.5, .2)), 'ParamScheduler.course'),
-    (lambda: ParamScheduler(lr=sched_lin(.5, .25)), lambda: ParamScheduler(lr=sched_cos(.5, .25)), 'ParamScheduler.course'), (None, lambda: OneCycle(.5), 'OneCycle.top: 0.5 here, None there')])
+    (lambda: ParamScheduler(lr=sched_lin(.5, .25)), lambda: ParamScheduler(lr=sched_cos(.5, .25)), 'ParamScheduler.course'), (None, lambda: OneCycle(.5), 'OneCycle.top: 0.5 here, None there'),
+    (lambda: steps_of(.5), lambda: steps_of(.1), "TorchScheduler.kind: .*'gamma': 0.1.* here, .*'gamma': 0.5.* there"),
+    (lambda: TorchScheduler(lambda opt: Alike(opt, .5)), lambda: TorchScheduler(lambda opt: torch.optim.lr_scheduler.ExponentialLR(opt, .5)), "'scheduler': 'ExponentialLR'.* here, .*'scheduler': 'Alike'")])
 def test_a_resumption_with_another_schedule_is_refused_by_name(tmp_path, first, then, message):
-    def make(schedule): return learner([*([schedule()] if schedule else []), Checkpoint(tmp_path)])
+    def make(schedule): return learner([*([schedule()] if schedule else []), Checkpoint(tmp_path)], opt_func=torch.optim.SGD if 'kind' in message or 'scheduler' in message else SGD)
     make(first).fit(2)
     with pytest.raises(FitError, match=message): make(then).fit(4)
 
@@ -255,6 +261,27 @@ def test_a_resumption_with_another_number_of_epochs_would_be_another_schedule_an
     make().fit(3, [Diary(before_batch=raising(*[None] * 9, KeyboardInterrupt))])
     with pytest.raises(FitError, match='(OneCycle|ParamScheduler).epochs: 5 here, 3 there'): make().fit(5)
     assert make().fit(3).epoch == 3
+
+
+@pytest.mark.parametrize('make, message', [
+    *[(lambda top=top: OneCycle(top), 'OneCycle: top') for top in (0., -.1, math.nan, math.inf, [], [.1, -.1], [0., 0.])], (lambda: OneCycle(.1, div=0), 'OneCycle: div 0'), (lambda: OneCycle(.1, div=-1), 'div -1'),
+    (lambda: OneCycle(.1, div_end=0), 'div_end 0'), (lambda: OneCycle(.1, div_end=math.inf), 'div_end inf'), (lambda: OneCycle(.1, up=1.1), 'up 1.1, wanted a fraction'), (lambda: OneCycle(.1, up=-.1), 'up -0.1'),
+    *[(lambda moms=moms: OneCycle(.1, moms=moms), 'OneCycle: moms') for moms in ((.9,), (.9, 1.), (-.1, .9), (.9, .8, .7), (math.nan, .9))],
+    *[(lambda ends=ends: LRFinder(*ends), 'LRFinder: rates from .*, wanted to rise from above 0') for ends in ((-1e-5, -10.), (10., 1e-5), (1., 1.), (0., 1.), (math.nan, 1.), (1e-5, math.inf))]])
+def test_settings_that_cannot_be_meant_are_refused_when_the_object_is_made(make, message):
+    with pytest.raises(ValueError, match=message): make()
+
+
+@pytest.mark.parametrize('up', [0, .5, 1])
+def test_a_cycle_may_go_up_or_down_alone_and_a_group_may_stand_still(up):
+    learner([OneCycle([0., .2], up=up, moms=None), recorder := Recorder()], opt_func=two_groups).fit(2)
+    assert recorder.lrs == [0.] * 6
+
+
+@pytest.mark.parametrize('make', [ParamScheduler, lambda: ParamScheduler(lr=.1), lambda: ParamScheduler(lr=[sched_const(.1), .1]), lambda: ParamScheduler(lr=[]), lambda: TorchScheduler(None),
+                                  lambda: TorchScheduler(torch.optim.lr_scheduler.StepLR(torch.optim.SGD([nn.Parameter(torch.zeros(1))]), 2))])
+def test_what_is_no_schedule_is_refused_when_it_is_given(make):
+    with pytest.raises(TypeError, match='(ParamScheduler|TorchScheduler): .*, wanted (functions of the position|a function that makes a scheduler)'): make()
 
 
 def test_a_group_that_is_added_during_a_fit_has_no_schedule_and_is_refused():

@@ -117,7 +117,7 @@ MUTANTS = [
     ("upright = len(topological(root)) > 9", "upright = False", 'a large picture is made smaller, letters and all'),
     ("(user, parent, '#3060a0', ':')", "(parent, user, '#3060a0', ':')", 'slopes flow with the values'),
     # gradcheck
-    ("/ (2*eps)\n", "/ eps\n", 'the distance is eps'),
+    ("/ (2*step)\n", "/ step\n", 'the distance is eps'),
     ("got = torch.zeros_like(leaf.data) if leaf.grad is None else leaf.grad",
      "if leaf.grad is None: continue\n        got = leaf.grad", 'no gradient, nothing to check'),
     ("torch.arange(2, out.data.numel() + 2).double().cos()", "torch.ones(out.data.numel(), dtype=torch.float64)", 'a plain sum shows every wrong gradient'),
@@ -131,8 +131,11 @@ MUTANTS = [
     ("assert abs(g - want) < tol * abs(want) + limit, error", "assert abs(g - want) < tol * abs(want), error", 'differences are exact'),
     ("assert abs(g - want) < tol * abs(want) + limit, error", "assert abs(g - want) < tol * abs(want) + limit, error\n            break", 'the first number speaks for all'),
     ("assert abs(g - want) < tol * abs(want) + limit, error", "assert abs(abs(g) - abs(want)) < tol * abs(want) + limit, error", 'a sign is a detail'),
-    ("            number.fill_(x)\n", "", 'a number that was moved stays there'),
+    (", number.fill_(x)\n", ", None\n", 'a number that was moved stays there'),
     ("for i in range(len(out)): gradcheck", "for i in range(1): gradcheck", 'the first result speaks for all'),
     ("if out.requires_grad: out.backward(weights)", "out.backward(weights)", 'every result depends on something'),
     ("with no_grad(): return f(*leaves).data * weights", "with no_grad(): return f(*leaves).data", 'the weights are for the way back'),
+    ("step = eps * max(1, abs(x) / 1000)", "step = eps", 'a step of a millionth moves every number'),
+    ("step = eps * max(1, abs(x) / 1000)", "step = eps * max(1, x / 1000)", 'a large number is a positive one'),
+    ("2**-48 * above.norm().item() / step", "2**-48 * above.norm().item() / eps", 'the rounding of a large number hides every mistake'),
 ]

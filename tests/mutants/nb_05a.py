@@ -46,7 +46,7 @@ MUTANTS = [
     ("    if mode not in ('min', 'max'): raise", "    if False: raise", 'any mode will do'),
     ("return 1 if mode == 'min' else -1", "return 1", 'smaller is always better'),
     ("        check_count('EarlyStopping: patience', patience)\n", "", 'no patience at all'),
-    ("if not min_delta >= 0: raise", "if min_delta < 0: raise", 'NaN is a difference'),
+    ("if not 0 <= min_delta < math.inf: raise", "if min_delta < 0: raise", 'NaN is a difference'),
     ("[self.sign * row[self.monitor] for", "[row[self.monitor] for", 'with mode max the least is the best'),
     ("value < best - self.min_delta", "value < best", 'any improvement is one'),
     ("value < best - self.min_delta", "value < best - self.sign * self.min_delta", 'with mode max the least improvement has the wrong sign'),
@@ -69,4 +69,7 @@ MUTANTS = [
     ("value < best - self.min_delta", "value <= best - self.min_delta", 'as good as before is an improvement'),
     ("self.losses.append(one_number('the loss', learn.loss))", "self.losses.append(learn.loss.detach().reshape(()))", 'a loss is a tensor'),
     ("if not self.quiet and learn.whole and len", "if not self.quiet and len", 'a broken epoch has a line'),
+    ("if not 0 <= min_delta < math.inf: raise", "if not 0 <= min_delta: raise", 'a little better is better by infinity'),
+    ("self.lrs.append(float(learn.opt.param_groups[0]['lr']))", "self.lrs.append(learn.opt.param_groups[0]['lr'])", 'the rate in a tensor stays as it was'),
+    ("        if smooth is not None: check_count('Recorder: smooth', smooth)\n", "", 'a mean over no batches is one over a tenth of them'),
 ]

@@ -16,4 +16,4 @@ OPS = [
     Op('cross_entropy', lambda z: cross_entropy(z, picks(z.shape)), lambda z: F.cross_entropy(z, picks(z.shape)), ROWS),
 ]
 NOT_OPS = {'accuracy', 'Optimizer', 'SGD', 'take', 'Dataset', 'BatchLoader', 'DataLoaders', 'get_dls', 'validate', 'fit', 'get_test_data',
-           'check_classes', 'param_groups', 'Stepper', 'takes_many'}
+           'check_classes', 'param_groups', 'Stepper', 'takes_many', 'all_of'}
