@@ -146,14 +146,15 @@ class Vocab:
 
 # ---
 # Lazy
-# %% nbs/10_data.ipynb 2d9b2ae3
+# %% nbs/10_data.ipynb 923d6506
 class Lazy:
     """`f(item, **settings)` of each of `items`, made when it is asked for. Of what has numbers, such as a list or a data set, by
     `lazy[i]`; a slice or a tensor of numbers gives a Lazy of those, and nothing is made yet. Of a loader, batch by
     batch. What `f` raises says which item it was."""
     def __init__(self, items, f, **settings):
         self.items, self.f = items, partial(f, **settings)
-        self.rows = range(len(items)) if hasattr(items, '__getitem__') else None
+        numbered = hasattr(items, '__getitem__') and getattr(items, 'rows', ()) is not None         # a Lazy of a loader is not
+        self.rows = range(len(items)) if numbered else None
 
     def __len__(self): return len(self.items) if self.rows is None else len(self.rows)
 

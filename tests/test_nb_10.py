@@ -341,6 +341,7 @@ def test_of_a_loader_it_makes_batch_by_batch_a_loader():
     loader = DataLoader(TensorDataset(torch.arange(5)), 2)
     lazy = Lazy(loader, lambda batch, by: batch[0] * by, by=10)
     assert len(lazy) == 3 and [b.tolist() for b in lazy] == [[0, 10], [20, 30], [40]] == [b.tolist() for b in lazy]
+    assert [b.tolist() for b in Lazy(lazy, torch.neg)] == [[0, -10], [-20, -30], [-40]] and len(Lazy(lazy, torch.neg)) == 3
     with pytest.raises(TypeError, match='a DataLoader gives nothing by its number'): lazy[0]
 
 
