@@ -274,7 +274,7 @@ def test_a_function_splits_by_folder_or_table_and_what_it_parts_is_told_by_name(
 
 @pytest.mark.parametrize('share', [0, 1, -.2, 1.5, float('nan'), 20])
 def test_a_share_is_between_0_and_1(share):
-    with pytest.raises(ValueError, match='wanted one between 0 and 1'): split(range(9), share, key=str)
+    with pytest.raises(ValueError, match='wanted a share between 0 and 1'): split(range(9), share, key=str)
 
 
 def test_an_empty_side_is_an_error():
