@@ -19,10 +19,12 @@ EMOJI = {'name': 'emoji', 'system': [], 'mirrors': [],
 
 # ---
 # PICTURES
-# %% nbs/10_data.ipynb d04f1035
+# %% nbs/10_data.ipynb 9ad3bc9d
 PICTURES = '.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'
 
-def stop(error): raise error                             # os.walk would pass over what it cannot open
+def stop(error):
+    "Raises the `error`: os.walk would pass over what it cannot open."
+    raise error
 
 def find_files(folder, suffixes=PICTURES):
     """The files in `folder`, at any depth, whose names end in one of `suffixes`, in capitals or not: Paths, sorted by

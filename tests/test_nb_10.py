@@ -69,6 +69,12 @@ def test_files_come_at_any_depth_as_paths_in_the_order_of_their_names_and_nothin
     assert names(find_files(tmp_path, '.txt')) == ['notes.txt'] and names(find_files(tmp_path, ['.txt', '.jpeg'])) == ['a.jpeg', 'notes.txt']
 
 
+def test_the_usual_names_of_pictures_are_known(tmp_path):
+    usual = ['a.bmp', 'a.gif', 'a.jpeg', 'a.jpg', 'a.png', 'a.tif', 'a.tiff', 'a.webp']
+    for name in [*usual, 'a.csv', 'a.txt', 'a.pn']: (tmp_path/name).write_bytes(b'')
+    assert names(find_files(tmp_path)) == usual
+
+
 def test_the_order_is_not_the_systems(folder, monkeypatch):
     walk = os.walk
     monkeypatch.setattr(os, 'walk', lambda *args, **kwargs: [(place, sub, files[::-1]) for place, sub, files in walk(*args, **kwargs)][::-1])
@@ -150,6 +156,12 @@ def test_a_size_takes_the_largest_middle_part_of_that_form(tmp_path):
     assert read_picture(path, 10).unique().tolist() == [200] and read_picture(path, 10).shape == (3, 10, 10)
     assert read_picture(path, (5, 15)).shape == (3, 5, 15) and read_picture(path, (5, 15))[0, 2, [1, 7, 13]].tolist() == [0, 200, 0]
     assert torch.equal(read_picture(path, (10, 30)), read_picture(path))
+
+
+def test_a_smaller_size_is_a_weighted_mean_of_what_lies_below(tmp_path):
+    x = pixels(9, 9)
+    want = np.array(Image.fromarray(x).resize((4, 4), Image.Resampling.BILINEAR))
+    assert torch.equal(read_picture(save(tmp_path/'a.png', x), 4), torch.from_numpy(want).permute(2, 0, 1))
 
 
 def test_a_photograph_with_another_behind_it_is_one_picture(tmp_path):
