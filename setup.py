@@ -3,8 +3,8 @@ from pathlib import Path
 from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
-NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'pillow', 'beautifulsoup4', 'jinja2']
-DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist')}
+NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'beautifulsoup4', 'jinja2']
+DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist', 'emoji')}
 
 setup(
     name='exp-lessons',
@@ -24,14 +24,14 @@ setup(
     python_requires='>=3.11',
     packages=['exp', *DATA],
     package_dir={'exp': 'exp', **DATA},
-    package_data={name: ['*.gz', '*.md', 'LICENSE'] for name in DATA},
+    package_data={name: ['*.gz', '*.xz', '*.md', 'LICENSE'] for name in DATA},
     data_files=[('share/jupyter/labextensions/notebook2script', [f'labextensions/notebook2script/{name}' for name in ('package.json', 'remoteEntry.js')])],
     py_modules=['notebook2script', 'notebook2script_jupyter'],
     entry_points={
         'console_scripts': ['notebook2script = notebook2script:main'],
         'nbconvert.exporters': ['exp = notebook2script_jupyter:ExpExporter'],
     },
-    install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx'],
+    install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx', 'pillow>=11'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'torchmetrics', *NOTEBOOKS],

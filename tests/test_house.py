@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT/'exp').glob('nb_*.py'))
 TREES = {path.stem: ast.parse(path.read_text(encoding='utf-8')) for path in MODULES}
-THIRD_PARTY = {'torch', 'numpy', 'matplotlib', 'networkx', 'fastprogress', 'pooch'}
+THIRD_PARTY = {'torch', 'numpy', 'matplotlib', 'networkx', 'fastprogress', 'pooch', 'PIL'}
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 each_module = pytest.mark.parametrize('name', TREES)
 

@@ -3,6 +3,7 @@
 Both lines stand as systematic.py prints them. What only changes the words of a message, a hint, or how much work is
 done for the same result belongs here; what no test has looked at yet does not."""
 EQUIVALENT = [
+    ("nb_10", "return Image.alpha_composite(Image.new('RGBA', picture.size, (255,) * 4), picture)", "return Image.alpha_composite(Image.new('RGBA', picture.size, (256,) * 4), picture)", "Pillow cuts it to 255"),
     ("nb_08", "@staticmethod", "", "PyTorch calls forward and backward on the class"),
     ("nb_07a", "counts = torch.zeros(bins + 1, dtype=torch.int32, device=x.device)", "counts = torch.zeros(bins + 2, dtype=torch.int32, device=x.device)", "a part more that is cut off"),
     ("nb_02a", "q = q * r.diagonal().sign()", "q = q / r.diagonal().sign()", "a sign is 1 or -1; a random matrix has no 0 there"),
