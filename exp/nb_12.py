@@ -286,13 +286,3 @@ class CutMix(Mix):
         return torch.where(box, other, x), 1 - box.to(share.dtype).mean((1, 2, 3))
 
 # ---
-# mean_over_views
-# %% nbs/12_augmentation.ipynb e4c62333
-def mean_over_views(predict, x, views):
-    """The mean over `views`, functions of a batch of pictures, of the probabilities (n, c) of what `predict` (pictures to logits,
-    (n, c)) says to each. ValueError: no views."""
-    views = list(views)
-    if not views: raise ValueError('mean_over_views: no views, wanted one or more')
-    return torch.stack([predict(view(x)).softmax(1) for view in views]).mean(0)
-
-# ---
