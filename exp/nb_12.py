@@ -54,10 +54,10 @@ def affine_grid(theta, size):
 
 # ---
 # grid_sample
-# %% nbs/12_augmentation.ipynb 3d465276
+# %% nbs/12_augmentation.ipynb 666c5a58
 def grid_sample(x, grid, padding_mode='zeros'):
-    """`x`, (N, C, H, W), seen at the places of `grid`, (N, h, w, 2): (N, C, h, w), between pixels by the weighted mean of four, as
-    F.grid_sample gives it with align_corners=False. Outside there are zeros, or with 'border' the nearest pixel of the border."""
+    """`x`, (N, C, H, W), seen at the places of `grid`, (N, h, w, 2): (N, C, h, w), bilinear between pixels, as F.grid_sample
+    gives it with align_corners=False. Outside there are zeros, or with 'border' the nearest pixel of the border."""
     C, H, W = x.shape[1:]
     column, row = [((grid[..., axis] + 1)*n - 1)/2 for axis, n in enumerate((W, H))]
     if padding_mode == 'border': column, row = column.clamp(0, W - 1), row.clamp(0, H - 1)
@@ -73,17 +73,17 @@ def grid_sample(x, grid, padding_mode='zeros'):
 
 # ---
 # uniform
-# %% nbs/12_augmentation.ipynb 09dfcaf7
+# %% nbs/12_augmentation.ipynb e3126b11
 def uniform(x, k, generator=None):
-    """`k` random numbers from [0, 1) for each example of the batch `x`, (k, N), float32 or float64, on the device of `x`. They are
-    drawn where the `generator` is; None: torch's own, on the CPU. So one seed gives the same numbers for every device, and no
-    device waits."""
+    """`k` random numbers from [0, 1) for each example of `x`: (k, N), on its device, float32 or as wide as `x`. They are drawn
+    where the `generator` is (None: torch's own, on the CPU), so a seed gives the same on every device, and none waits."""
     device = 'cpu' if generator is None else generator.device
-    return torch.rand(k, len(x), generator=generator, device=device).to(x.device, torch.promote_types(x.dtype, torch.float32), non_blocking=True)
+    drawn = torch.rand(k, len(x), generator=generator, device=device)
+    return drawn.to(x.device, torch.promote_types(x.dtype, torch.float32), non_blocking=True)
 
 # ---
 # span
-# %% nbs/12_augmentation.ipynb a19e39f9
+# %% nbs/12_augmentation.ipynb 3bb177bd
 def span(name, value, around=0.):
     "`value`, a pair `(low, high)`, or a strength s as the pair `(around - s, around + s)`. ValueError for anything else."
     pair = tuple(value) if isinstance(value, (tuple, list)) else (around - value, around + value)
@@ -93,7 +93,8 @@ def span(name, value, around=0.):
 
 def check_share(name, value):
     "Raises ValueError unless `value` is a number from 0 to 1."
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1: raise ValueError(f'{name}: {value!r}, wanted a number from 0 to 1')
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f'{name}: {value!r}, wanted a number from 0 to 1')
 
 def check_pictures(name, x):
     "Raises TypeError unless `x` is a tensor of floats, ValueError unless it has the axes (N, C, H, W)."
@@ -103,10 +104,10 @@ def check_pictures(name, x):
 
 # ---
 # Transform
-# %% nbs/12_augmentation.ipynb e4226f4f
+# %% nbs/12_augmentation.ipynb a21090fa
 class Transform:
-    """A change of a whole batch of pictures, (N, C, H, W): `transform(x, generator)`. Each example draws for itself, and stays as it
-    is with the probability 1 - p. A subclass has `change(x, generator)`. ValueError: a p outside of 0 to 1, other axes; TypeError: no floats."""
+    """A change of a batch of pictures, (N, C, H, W): `transform(x, generator)`. Each example draws for itself, and is changed with
+    the probability `p`. A subclass has `change(x, generator)`. ValueError: a p outside 0 to 1, other axes; TypeError: no floats."""
     def __init__(self, p):
         check_share(f'{type(self).__name__}: p', p)
         self.p = p
@@ -123,7 +124,7 @@ class Transform:
 
 # ---
 # Affine
-# %% nbs/12_augmentation.ipynb ed5f64f4
+# %% nbs/12_augmentation.ipynb 17afdaa4
 class Affine(Transform):
     """Shears, scales, turns and moves each picture, in one step: `turn` in degrees, `scale` about 1, `shear` in columns per row,
     `shift` in sides of the picture; each a strength or a pair (low, high), drawn evenly. `padding_mode`: what is seen outside,
@@ -135,12 +136,13 @@ class Affine(Transform):
         if not self.scale[0] > 0: raise ValueError(f'Affine: scale {self.scale}, wanted numbers over 0')
 
     def change(self, x, generator):
-        degrees, factor, slope, right, down = self.between(x, generator, self.turn, self.scale, self.shear, self.shift, self.shift)
-        H, W = x.shape[2:]
+        (H, W), ranges = x.shape[2:], (self.turn, self.scale, self.shear, self.shift, self.shift)
+        degrees, factor, slope, right, down = self.between(x, generator, *ranges)
         theta = in_halves(way_back(degrees * (math.pi/180), factor, slope, right*W, down*H), (H, W))
         still = (theta == torch.eye(2, 3, dtype=theta.dtype, device=theta.device)).flatten(1).all(1)
         grid = F.affine_grid(theta, x.shape, align_corners=False)
-        return torch.where(still.reshape(-1, 1, 1, 1), x, F.grid_sample(x, grid, padding_mode=self.padding_mode, align_corners=False))
+        seen = F.grid_sample(x, grid, padding_mode=self.padding_mode, align_corners=False)
+        return torch.where(still.reshape(-1, 1, 1, 1), x, seen)
 
 # ---
 # Flip
@@ -156,7 +158,7 @@ class Flip(Transform):
 
 # ---
 # boxes
-# %% nbs/12_augmentation.ipynb 1bfa6b31
+# %% nbs/12_augmentation.ipynb 8106ba19
 def boxes(x, share, generator=None):
     """A mask (N, 1, H, W): True within a box around a random place of each picture, whose sides are the `share`, (N,),
     of the picture's; what would stick out of the picture is cut off."""
@@ -166,8 +168,8 @@ def boxes(x, share, generator=None):
     return rows[:, None, :, None] & columns[:, None, None, :]
 
 class Erase(Transform):
-    """Fills a box of each picture with `fill` (cutout: DeVries and Taylor, 2017); its sides are the share `size` of the picture's. Its
-    middle is anywhere, so at a border less is erased. ValueError: a size outside of 0 to 1."""
+    """Fills a box of each picture with `fill` (cutout: DeVries and Taylor, 2017); its sides are the share `size` of the picture's,
+    its middle is anywhere, so at a border less is erased. ValueError: a size outside 0 to 1."""
     def __init__(self, size=.5, p=1., fill=0.):
         super().__init__(p)
         check_share('Erase: size', size)
@@ -177,15 +179,16 @@ class Erase(Transform):
 
 # ---
 # Colour
-# %% nbs/12_augmentation.ipynb 7289ca85
+# %% nbs/12_augmentation.ipynb be2af559
 class Colour(Transform):
-    """Multiplies each pixel's distance from black (`brightness`), from the picture's mean grey (`contrast`) and from its own grey
-    (`saturation`) by factors about 1; each a strength or a pair. In the pictures 0 must be black; they may leave [0, 1].
+    """Multiplies each pixel's distance from black (`brightness`), from the picture's mean grey (`contrast`), from its own grey
+    (`saturation`) by factors about 1; each a strength or a pair. In the pictures 0 is black; they may leave [0, 1].
     ValueError: a factor under 0, other than three channels."""
     def __init__(self, brightness=0., contrast=0., saturation=0., p=1.):
         super().__init__(p)
-        self.brightness, self.contrast, self.saturation = [span('Colour', value, around=1.) for value in (brightness, contrast, saturation)]
-        if min(low for low, _ in (self.brightness, self.contrast, self.saturation)) < 0: raise ValueError('Colour: a factor under 0')
+        spans = [span('Colour', value, around=1.) for value in (brightness, contrast, saturation)]
+        if min(spans)[0] < 0: raise ValueError(f'Colour: a factor under 0 in {spans}')
+        self.brightness, self.contrast, self.saturation = spans
 
     def change(self, x, generator):
         if x.shape[1] != 3: raise ValueError(f'Colour: pictures {tuple(x.shape)}, wanted three channels')
@@ -199,10 +202,10 @@ class Colour(Transform):
 
 # ---
 # Augment
-# %% nbs/12_augmentation.ipynb 1a734737
+# %% nbs/12_augmentation.ipynb 88865ca0
 class Augment(Callback):
-    """Changes each training batch by the `transforms`, one after the other; validation and predictions see the pictures as they are.
-    All draw from the `generator` (None: torch's own). Without a Learner: `augment(x)`. TypeError: inputs that are not one tensor."""
+    """Changes each training batch by the `transforms`, one after the other; validation and predictions see pictures as they are.
+    All draw from `generator` (None: torch's own). Without a Learner: `augment(x)`. TypeError: inputs that are not one tensor."""
     order, same = -18, ('settings',)
     def __init__(self, *transforms, generator=None):
         self.transforms, self.generator = transforms, generator
@@ -217,18 +220,18 @@ class Augment(Callback):
 
 # ---
 # soft_targets
-# %% nbs/12_augmentation.ipynb b3b4b703
+# %% nbs/12_augmentation.ipynb 2f5aaf76
 def soft_targets(y, classes):
     """Probabilities (n, classes) of targets `y`: of class numbers (n,), int64, a 1 in each row; of such probabilities themselves.
     ValueError: neither of the two."""
     if y.ndim == 2 and y.is_floating_point() and y.shape[1] == classes: return y
     if y.ndim != 1 or y.dtype != torch.int64:
-        raise ValueError(f'targets {tuple(y.shape)} of {y.dtype}, wanted numbers (n,), torch.int64, or probabilities (n, {classes})')
+        raise ValueError(f'targets {tuple(y.shape)} of {y.dtype}, wanted int64 (n,) or probabilities (n, {classes})')
     return torch.zeros(len(y), classes, device=y.device).scatter_(1, y[:, None], 1.)
 
 def soft_cross_entropy(pred, targ, label_smoothing=0.):
-    """The mean over the examples of -sum(targ * log p), p the softmax of the logits `pred`, (n, c), for class numbers `targ`, (n,), or
-    probabilities (n, c), of which a share `label_smoothing` is first spread evenly over all classes (Szegedy et al., 2016)."""
+    """The mean over the examples of -sum(targ * log p), p the softmax of `pred`, (n, c), for class numbers `targ`, (n,), or
+    probabilities (n, c); a share `label_smoothing` of each is first spread over all classes (Szegedy et al., 2016)."""
     check_share('soft_cross_entropy: label_smoothing', label_smoothing)
     if pred.ndim != 2 or len(pred) != len(targ):
         raise ValueError(f'soft_cross_entropy: {tuple(pred.shape)} and {tuple(targ.shape)}, wanted (n, c) and (n,) or (n, c)')
@@ -242,10 +245,9 @@ def soft_accuracy(pred, targ):
 
 # ---
 # draw_beta
-# %% nbs/12_augmentation.ipynb 9d63cdb1
+# %% nbs/12_augmentation.ipynb 74755ff2
 def draw_beta(x, alpha, generator=None):
-    """A random number from the distribution Beta(alpha, alpha) for each example of the batch `x`, (N,), made of two even ones without
-    a loop (Bailey, 1994)."""
+    "A random number from Beta(alpha, alpha) for each example of `x`, (N,), made of two even ones (Bailey, 1994)."
     u, v = uniform(x, 2, generator)
     t, cos = (u.log() / alpha).exp(), (2*math.pi * v).cos()
     q = -torch.expm1(u.log() / alpha) * cos.square()             # (1 - t) cos²
@@ -253,15 +255,15 @@ def draw_beta(x, alpha, generator=None):
 
 # ---
 # Mix
-# %% nbs/12_augmentation.ipynb 6f222397
+# %% nbs/12_augmentation.ipynb f47902ac
 class Mix(Callback):
-    """What mixup and cutmix share: each example of a training batch is mixed with another one of it, in a share of its own from
-    Beta(alpha, alpha), and so are the targets, which become probabilities (n, classes) for a loss that takes them, as F.cross_entropy
-    does. Without a Learner: `x, y = mix(x, y)`. ValueError: an alpha that is not over 0, or `classes` that is no count."""
+    """What mixup and cutmix share: each example of a training batch is mixed with another one, by a share of its own from
+    Beta(alpha, alpha), and so are the targets, which become probabilities (n, classes), for a loss that takes them, such as
+    F.cross_entropy. Without a Learner: `x, y = mix(x, y)`. ValueError: an alpha not over 0, `classes` that is no count."""
     order, same = -16, ('classes', 'alpha')
     def __init__(self, classes, alpha=1., generator=None):
         check_count(f'{type(self).__name__}: classes', classes)
-        if not 0 < alpha < math.inf: raise ValueError(f'{type(self).__name__}: alpha {alpha!r}, wanted a number over 0')
+        if not 0 < alpha < math.inf: raise ValueError(f'{type(self).__name__}: alpha {alpha!r}, wanted over 0')
         self.classes, self.alpha, self.generator = classes, alpha, generator
 
     def __call__(self, x, y):
@@ -284,5 +286,15 @@ class CutMix(Mix):
     def mix(self, x, other, share):
         box = boxes(x, (1 - share).sqrt(), self.generator)
         return torch.where(box, other, x), 1 - box.to(share.dtype).mean((1, 2, 3))
+
+# ---
+# mean_over_views
+# %% nbs/12_augmentation.ipynb 15403a46
+def mean_over_views(predict, x, views):
+    """The mean over `views`, functions of a batch of pictures, of the probabilities (n, c) that `predict`, pictures to logits,
+    gives for each. ValueError: no views."""
+    views = list(views)
+    if not views: raise ValueError('mean_over_views: no views, wanted one or more')
+    return torch.stack([predict(view(x)).softmax(1) for view in views]).mean(0)
 
 # ---
