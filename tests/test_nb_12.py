@@ -221,6 +221,11 @@ def test_a_box_has_the_share_of_the_sides_and_is_cut_off_at_the_border():
     assert masks.float().mean(0).min() > .01                         # every place is covered now and then
 
 
+def test_a_pixel_is_covered_as_often_as_its_mirror_image_and_less_often_at_the_border():
+    covered = boxes(torch.zeros(8000, 1, 4, 4), torch.full((8000,), .5), g())[:, 0].float().mean(0)
+    for line in (covered.diagonal(), covered.flip(1).diagonal()): close(line, tensor([.375**2, .25, .25, .375**2]), atol=.03, rtol=0)
+
+
 def test_each_picture_may_have_a_box_of_its_own_size():
     masks = boxes(torch.zeros(3, 1, 10, 10), tensor([0., 2., .1]), g())
     assert masks[0].sum() == 0 and masks[1].sum() >= 100 * .99 and masks[2].sum() <= 1
