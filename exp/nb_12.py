@@ -14,15 +14,15 @@ from exp.nb_08 import wide
 
 # ---
 # matrix
-# %% nbs/12_augmentation.ipynb 0e22273a
+# %% nbs/12_augmentation.ipynb ae02e336
 def matrix(a, b, dx, c, d, dy):
     "Six tensors (N,) as matrices (N, 3, 3), which take (x, y) to (a*x + b*y + dx, c*x + d*y + dy)."
     zero = torch.zeros_like(a)
     return torch.stack([a, b, dx, c, d, dy, zero, zero, zero + 1], -1).unflatten(-1, (3, 3))
 
 def way_back(angle, factor, slope, dx, dy):
-    """Where each place comes from if a picture is sheared, then scaled, turned and moved: of five tensors (N,) the matrices
-    (N, 3, 3), the inverses of these steps in the opposite order. Lengths in pixels, from the middle; the angle in radians."""
+    """Where each place comes from if a picture is sheared, then scaled, turned, moved: of five tensors (N,) the matrices
+    (N, 3, 3), the inverses of these steps in the opposite order. In pixels from the middle; the angle in radians."""
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     unmoved = matrix(one, zero, -dx, zero, one, -dy)
     unturned = matrix(cos, sin, zero, -sin, cos, zero)
@@ -32,31 +32,31 @@ def way_back(angle, factor, slope, dx, dy):
 
 # ---
 # in_halves
-# %% nbs/12_augmentation.ipynb ad07f985
+# %% nbs/12_augmentation.ipynb 45554a4f
 def in_halves(back, size):
-    """Matrices `back`, (N, 3, 3), that count pixels from the middle, for a grid that counts half sides of a picture of `size`
+    """Matrices `back`, (N, 3, 3), that count pixels from the middle, for a grid that counts half sides of a picture, `size`
     (H, W): (N, 2, 3)."""
     (H, W), (a, b, dx, c, d, dy, *_) = size, back.flatten(1).unbind(1)
     return torch.stack([a, b * (H/W), dx * (2/W), c * (W/H), d, dy * (2/H)], -1).unflatten(-1, (2, 3))
 
 # ---
 # middles
-# %% nbs/12_augmentation.ipynb 6b63b7f6
+# %% nbs/12_augmentation.ipynb c46b563c
 def middles(n, like):
-    "Where the middles of `n` pixels lie, if the outer edges are at -1 and 1: (n,), of the type and on the device of `like`."
+    "Where the middles of `n` pixels lie, with the outer edges at -1 and 1: (n,), of the type and device of `like`."
     return (2*torch.arange(n, dtype=like.dtype, device=like.device) + 1)/n - 1
 
 def affine_grid(theta, size):
-    """For each pixel of a picture of `size` (H, W) the place (x, y) that `theta`, (N, 2, 3), makes of its own: (N, H, W, 2), as
-    F.affine_grid gives it with align_corners=False: -1 and 1 are the outer edges."""
+    """For each pixel of a picture of `size` (H, W) the place (x, y) that `theta`, (N, 2, 3), makes of its own: (N, H, W, 2).
+    As F.affine_grid with align_corners=False: -1 and 1 are the outer edges."""
     y, x = torch.meshgrid(*[middles(n, theta) for n in size], indexing='ij')
     return torch.einsum('hwi,noi->nhwo', torch.stack([x, y, torch.ones_like(x)], -1), theta)
 
 # ---
 # grid_sample
-# %% nbs/12_augmentation.ipynb 666c5a58
+# %% nbs/12_augmentation.ipynb 0106b29f
 def grid_sample(x, grid, padding_mode='zeros'):
-    """`x`, (N, C, H, W), seen at the places of `grid`, (N, h, w, 2): (N, C, h, w), bilinear between pixels, as F.grid_sample
+    """`x`, (N, C, H, W), at the places of `grid`, (N, h, w, 2): (N, C, h, w), bilinear between pixels, as F.grid_sample
     gives it with align_corners=False. Outside there are zeros, or with 'border' the nearest pixel of the border."""
     C, H, W = x.shape[1:]
     column, row = [((grid[..., axis] + 1)*n - 1)/2 for axis, n in enumerate((W, H))]
@@ -73,19 +73,19 @@ def grid_sample(x, grid, padding_mode='zeros'):
 
 # ---
 # uniform
-# %% nbs/12_augmentation.ipynb e3126b11
+# %% nbs/12_augmentation.ipynb 67e2ea7b
 def uniform(x, k, generator=None):
-    """`k` random numbers from [0, 1) for each example of `x`: (k, N), on its device, float32 or as wide as `x`. They are drawn
-    where the `generator` is (None: torch's own, on the CPU), so a seed gives the same on every device, and none waits."""
+    """`k` random numbers from [0, 1) for each example of `x`: (k, N), on its device, float32 or as wide as `x`. Drawn
+    where the `generator` is (None: torch's own, on the CPU): a seed gives the same on every device, and none waits."""
     device = 'cpu' if generator is None else generator.device
     drawn = torch.rand(k, len(x), generator=generator, device=device)
     return drawn.to(x.device, torch.promote_types(x.dtype, torch.float32), non_blocking=True)
 
 # ---
 # span
-# %% nbs/12_augmentation.ipynb 3bb177bd
+# %% nbs/12_augmentation.ipynb 65f873d6
 def span(name, value, around=0.):
-    "`value`, a pair `(low, high)`, or a strength s as the pair `(around - s, around + s)`. ValueError for anything else."
+    "`value`, a pair `(low, high)`, or a strength s as the pair `(around - s, around + s)`. ValueError for all else."
     pair = tuple(value) if isinstance(value, (tuple, list)) else (around - value, around + value)
     if len(pair) != 2 or not -math.inf < pair[0] <= pair[1] < math.inf:
         raise ValueError(f'{name}: {value!r}, wanted a number from 0 on, or two, the smaller one first')
@@ -104,10 +104,10 @@ def check_pictures(name, x):
 
 # ---
 # Transform
-# %% nbs/12_augmentation.ipynb a21090fa
+# %% nbs/12_augmentation.ipynb 7cf853b4
 class Transform:
-    """A change of a batch of pictures, (N, C, H, W): `transform(x, generator)`. Each example draws for itself, and is changed with
-    the probability `p`. A subclass has `change(x, generator)`. ValueError: a p outside 0 to 1, other axes; TypeError: no floats."""
+    """A change of a batch of pictures, (N, C, H, W): `transform(x, generator)`. Each example draws for itself, is changed
+    with probability `p`. A subclass has `change(x, generator)`. ValueError: p outside 0 to 1, other axes; TypeError: ints."""
     def __init__(self, p):
         check_share(f'{type(self).__name__}: p', p)
         self.p = p
@@ -124,15 +124,16 @@ class Transform:
 
 # ---
 # Affine
-# %% nbs/12_augmentation.ipynb 17afdaa4
+# %% nbs/12_augmentation.ipynb 2a266187
 class Affine(Transform):
-    """Shears, scales, turns and moves each picture, in one step: `turn` in degrees, `scale` about 1, `shear` in columns per row,
-    `shift` in sides of the picture; each a strength or a pair (low, high), drawn evenly. `padding_mode`: what is seen outside,
+    """Shears, scales, turns and moves each picture in one step: `turn` in degrees, `scale` about 1, `shear` in columns per
+    row, `shift` in sides of the picture; each a strength or a pair, drawn evenly. `padding_mode`: what is seen outside,
     as F.grid_sample has it. ValueError: a range upside down, a scale that is not over 0."""
     def __init__(self, turn=0., scale=0., shear=0., shift=0., p=1., padding_mode='border'):
         super().__init__(p)
         self.turn, self.scale = span('Affine: turn', turn), span('Affine: scale', scale, around=1.)
-        self.shear, self.shift, self.padding_mode = span('Affine: shear', shear), span('Affine: shift', shift), padding_mode
+        self.shear, self.shift = span('Affine: shear', shear), span('Affine: shift', shift)
+        self.padding_mode = padding_mode
         if not self.scale[0] > 0: raise ValueError(f'Affine: scale {self.scale}, wanted numbers over 0')
 
     def change(self, x, generator):
@@ -146,19 +147,19 @@ class Affine(Transform):
 
 # ---
 # Flip
-# %% nbs/12_augmentation.ipynb 8517c35f
+# %% nbs/12_augmentation.ipynb 721bfd3c
 class Flip(Transform):
     "Mirrors each picture with the probability `p`: left and right change places, with `axis=-2` top and bottom."
     def __init__(self, p=.5, axis=-1):
         super().__init__(p)
-        if axis not in (-1, -2): raise ValueError(f'Flip: axis {axis!r}, wanted -1 (left and right) or -2 (top and bottom)')
+        if axis not in (-1, -2): raise ValueError(f'Flip: axis {axis!r}, wanted -1 (left, right) or -2 (top, bottom)')
         self.axis = axis
 
     def change(self, x, generator): return x.flip(self.axis)
 
 # ---
 # boxes
-# %% nbs/12_augmentation.ipynb 8106ba19
+# %% nbs/12_augmentation.ipynb f1a16daf
 def boxes(x, share, generator=None):
     """A mask (N, 1, H, W): True within a box around a random place of each picture, whose sides are the `share`, (N,),
     of the picture's; what would stick out of the picture is cut off."""
@@ -168,8 +169,8 @@ def boxes(x, share, generator=None):
     return rows[:, None, :, None] & columns[:, None, None, :]
 
 class Erase(Transform):
-    """Fills a box of each picture with `fill` (cutout: DeVries and Taylor, 2017); its sides are the share `size` of the picture's,
-    its middle is anywhere, so at a border less is erased. ValueError: a size outside 0 to 1."""
+    """Fills a box of each picture with `fill` (cutout: DeVries and Taylor, 2017); its sides are the share `size` of the
+    picture's, its middle is anywhere, so at a border less is erased. ValueError: a size outside 0 to 1."""
     def __init__(self, size=.5, p=1., fill=0.):
         super().__init__(p)
         check_share('Erase: size', size)
@@ -179,9 +180,9 @@ class Erase(Transform):
 
 # ---
 # Colour
-# %% nbs/12_augmentation.ipynb be2af559
+# %% nbs/12_augmentation.ipynb a8f928e0
 class Colour(Transform):
-    """Multiplies each pixel's distance from black (`brightness`), from the picture's mean grey (`contrast`), from its own grey
+    """Multiplies each pixel's distance from black (`brightness`), from the picture's mean grey (`contrast`), its own grey
     (`saturation`) by factors about 1; each a strength or a pair. In the pictures 0 is black; they may leave [0, 1].
     ValueError: a factor under 0, other than three channels."""
     def __init__(self, brightness=0., contrast=0., saturation=0., p=1.):
@@ -198,14 +199,14 @@ class Colour(Transform):
         x = torch.lerp(self.grey(x).mean((2, 3), keepdim=True), x, contrast)
         return torch.lerp(self.grey(x), x, saturation)
 
-    def grey(self, x): return .299*x[:, :1] + .587*x[:, 1:2] + .114*x[:, 2:]              # as bright as the eye finds each colour
+    def grey(self, x): return .299*x[:, :1] + .587*x[:, 1:2] + .114*x[:, 2:]          # as bright as the eye finds it
 
 # ---
 # Augment
-# %% nbs/12_augmentation.ipynb 88865ca0
+# %% nbs/12_augmentation.ipynb 61e631c2
 class Augment(Callback):
-    """Changes each training batch by the `transforms`, one after the other; validation and predictions see pictures as they are.
-    All draw from `generator` (None: torch's own). Without a Learner: `augment(x)`. TypeError: inputs that are not one tensor."""
+    """Changes each training batch by the `transforms`, one after the other; validation and predictions stay as they are.
+    All draw from `generator` (None: torch's own). Without a Learner: `augment(x)`. TypeError: inputs not one tensor."""
     order, same = -18, ('settings',)
     def __init__(self, *transforms, generator=None):
         self.transforms, self.generator = transforms, generator
@@ -220,9 +221,9 @@ class Augment(Callback):
 
 # ---
 # soft_targets
-# %% nbs/12_augmentation.ipynb 2f5aaf76
+# %% nbs/12_augmentation.ipynb d1987911
 def soft_targets(y, classes):
-    """Probabilities (n, classes) of targets `y`: of class numbers (n,), int64, a 1 in each row; of such probabilities themselves.
+    """Probabilities (n, classes) of targets `y`: of class numbers (n,), int64, a 1 in each row; of probabilities these.
     ValueError: neither of the two."""
     if y.ndim == 2 and y.is_floating_point() and y.shape[1] == classes: return y
     if y.ndim != 1 or y.dtype != torch.int64:
@@ -230,17 +231,17 @@ def soft_targets(y, classes):
     return torch.zeros(len(y), classes, device=y.device).scatter_(1, y[:, None], 1.)
 
 def soft_cross_entropy(pred, targ, label_smoothing=0.):
-    """The mean over the examples of -sum(targ * log p), p the softmax of `pred`, (n, c), for class numbers `targ`, (n,), or
+    """The mean over the examples of -sum(targ * log p), p the softmax of `pred`, (n, c), for classes `targ`, (n,), or
     probabilities (n, c); a share `label_smoothing` of each is first spread over all classes (Szegedy et al., 2016)."""
     check_share('soft_cross_entropy: label_smoothing', label_smoothing)
     if pred.ndim != 2 or len(pred) != len(targ):
-        raise ValueError(f'soft_cross_entropy: {tuple(pred.shape)} and {tuple(targ.shape)}, wanted (n, c) and (n,) or (n, c)')
+        raise ValueError(f'soft_cross_entropy: {tuple(pred.shape)}, {tuple(targ.shape)}, wanted (n, c) and (n,) or (n, c)')
     targ = soft_targets(targ, pred.shape[1]).to(pred.dtype)
     targ = targ * (1 - label_smoothing) + label_smoothing/pred.shape[1]
     return -(targ * log_softmax(pred)).sum(1).mean()
 
 def soft_accuracy(pred, targ):
-    "The mean probability in `targ`, class numbers (n,) or probabilities (n, c), of the class that is largest in `pred`, (n, c)."
+    "The mean probability in `targ`, classes (n,) or probabilities (n, c), of the class largest in `pred`, (n, c)."
     return soft_targets(targ, pred.shape[1]).gather(1, pred.argmax(1, keepdim=True)).mean()
 
 # ---
@@ -255,11 +256,11 @@ def draw_beta(x, alpha, generator=None):
 
 # ---
 # Mix
-# %% nbs/12_augmentation.ipynb f47902ac
+# %% nbs/12_augmentation.ipynb 57c7ffb7
 class Mix(Callback):
-    """What mixup and cutmix share: each example of a training batch is mixed with another one, by a share of its own from
-    Beta(alpha, alpha), and so are the targets, which become probabilities (n, classes), for a loss that takes them, such as
-    F.cross_entropy. Without a Learner: `x, y = mix(x, y)`. ValueError: an alpha not over 0, `classes` that is no count."""
+    """What mixup and cutmix share: each example of a training batch is mixed with another, by a share of its own from
+    Beta(alpha, alpha), and so are the targets, which become probabilities (n, classes), for a loss that takes them as
+    F.cross_entropy does. Without a Learner: `x, y = mix(x, y)`. ValueError: alpha not over 0, `classes` no count."""
     order, same = -16, ('classes', 'alpha')
     def __init__(self, classes, alpha=1., generator=None):
         check_count(f'{type(self).__name__}: classes', classes)
@@ -282,16 +283,16 @@ class Mixup(Mix):
     def mix(self, x, other, share): return torch.lerp(other, x, share.reshape(-1, 1, 1, 1)), share
 
 class CutMix(Mix):
-    "A box of each picture comes from another one (Yun et al., 2019); the targets are mixed by the share of pixels that are left."
+    "A box of each picture comes from another (Yun et al., 2019); targets are mixed by the share of pixels that are left."
     def mix(self, x, other, share):
         box = boxes(x, (1 - share).sqrt(), self.generator)
         return torch.where(box, other, x), 1 - box.to(share.dtype).mean((1, 2, 3))
 
 # ---
 # mean_over_views
-# %% nbs/12_augmentation.ipynb 15403a46
+# %% nbs/12_augmentation.ipynb a50688db
 def mean_over_views(predict, x, views):
-    """The mean over `views`, functions of a batch of pictures, of the probabilities (n, c) that `predict`, pictures to logits,
+    """The mean over `views`, functions of a batch of pictures, of the probabilities (n, c) that `predict`, to logits,
     gives for each. ValueError: no views."""
     views = list(views)
     if not views: raise ValueError('mean_over_views: no views, wanted one or more')
