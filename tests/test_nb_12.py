@@ -308,7 +308,8 @@ def test_another_augmentation_is_another_fit(one, other, tmp_path):
 
 def test_the_batch_is_first_moved_then_augmented_then_mixed_and_then_seen_by_others():
     from exp.nb_05 import DeviceCallback
-    assert DeviceCallback.order < Augment.order < Mixup.order == CutMix.order < Callback.order
+    assert DeviceCallback.order < Augment.order < Mixup.order == CutMix.order < MetricsCallback.order < Callback.order
+    assert Augment(Flip(.3), Erase(.5)).settings == ["Flip {'p': 0.3, 'axis': -1}", "Erase {'p': 1.0, 'size': 0.5, 'fill': 0.0}"]
 
 
 # ---- targets that are probabilities
@@ -459,7 +460,7 @@ def test_probabilities_are_averaged_and_not_logits():
     (lambda: Mixup(10, 0), 'Mixup: alpha 0, wanted over 0'), (lambda: CutMix(10, -1.), 'CutMix: alpha -1.0'), (lambda: Mixup(10, math.inf), 'alpha inf'), (lambda: Mixup(10, math.nan), 'alpha nan'), (lambda: CutMix(0), 'CutMix: classes: 0'),
     (lambda: soft_cross_entropy(rand(2, 3), tensor([0, 1]), 1.1), 'label_smoothing: 1.1'), (lambda: soft_cross_entropy(rand(2, 3), tensor([0])), r'\(2, 3\), \(1,\), wanted'),
     (lambda: soft_cross_entropy(rand(2), tensor([0, 1])), r'\(2,\), \(2,\), wanted'), (lambda: soft_targets(rand(2, 3), 4), r'targets \(2, 3\)'), (lambda: soft_targets(tensor([[1, 0]]), 2), 'targets'),
-    (lambda: soft_targets(tensor([1., 0]), 2), 'torch.float32, wanted int64'), (lambda: soft_targets(tensor([1, 0], dtype=torch.int32), 2), 'torch.int32'), (lambda: mean_over_views(len, rand(1), []), 'no views')])
+    (lambda: soft_targets(tensor([1., 0]), 2), 'torch.float32, wanted int64'), (lambda: soft_targets(tensor([1, 0], dtype=torch.int32), 2), 'torch.int32'), (lambda: mean_over_views(len, rand(1), []), 'no views'), (lambda: mean_over_views(len, rand(1), iter([])), 'no views')])
 def test_settings_and_targets_that_make_no_sense_are_refused(make, words):
     with pytest.raises(ValueError, match=words): make()
 
