@@ -12,6 +12,7 @@ from exp.nb_07 import avg_pool2d, conv2d, max_pool2d
 from exp.nb_07a import ActivationStats, Hooks, histogram, largest, leaves, measure, regular_sample
 from exp.nb_08 import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, conv_norm
 from exp.nb_09 import EMA, LAMB, Adagrad, Adam, AdamW, Lion, RMSProp
+from exp.nb_12 import Affine, Augment, Colour, CutMix, Erase, Flip, Mixup, soft_cross_entropy
 from learners import data, learner, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
@@ -239,3 +240,25 @@ def test_a_network_with_batch_norms_makes_nobody_wait():
     learn.dls = DataLoaders([(x[i:i + 16], y[i:i + 16]) for i in range(0, 96, 16)], [(x, y)])
     learn.fit(2)
     assert learn.model[0][1].num_batches_tracked.item() == 12 and learn.model[0][1].running_mean.is_cuda
+
+
+def test_augmentation_draws_the_same_for_every_device_and_no_batch_waits_for_a_number():
+    def seeded(): return torch.Generator().manual_seed(3)
+    def run(x, y):
+        x = Augment(Affine(20, .2, .2, .1), Flip(), Erase(.4), Colour(.2, .2, .2), generator=seeded())(x)
+        return [x, *Mixup(5, 1., seeded())(x, y), *CutMix(5, 1., seeded())(x, y)]
+    x, y = torch.rand(16, 3, 12, 10), torch.arange(16) % 5
+    want, on_gpu = run(x, y), (x.cuda(), y.cuda())
+    run(*on_gpu)                                         # the first call may load what it needs
+    torch.cuda.set_sync_debug_mode('error')
+    try: got = run(*on_gpu)
+    finally: torch.cuda.set_sync_debug_mode('default')
+    for a, b in zip(got, want): torch.testing.assert_close(a.cpu(), b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_generator_of_the_gpu_draws_there_and_the_same_state_gives_the_same_batch():
+    x, y = torch.rand(16, 3, 12, 10, device='cuda'), torch.arange(16, device='cuda') % 5
+    first, again = [[Affine(20)(x, g), *CutMix(5, 1., g)(x, y)] for g in (torch.Generator('cuda').manual_seed(4) for _ in range(2))]
+    for a, b in zip(first, again): assert a.is_cuda and torch.equal(a, b)
+    z = torch.randn(16, 5, device='cuda')
+    torch.testing.assert_close(soft_cross_entropy(z, y, .1), F.cross_entropy(z, y, label_smoothing=.1))

@@ -66,12 +66,12 @@ def test_no_cell_is_longer_than_30_lines_and_no_class_than_45(path):
 
 
 def test_the_orders_of_callbacks_are_those_of_the_table_in_lesson_05():
-    from exp import nb_05, nb_05a, nb_05b, nb_06, nb_09
+    from exp import nb_05, nb_05a, nb_05b, nb_06, nb_09, nb_12
     text = (ROOT/'nbs'/'05_learner.ipynb').read_text(encoding='utf-8')
     rows = re.findall(r'"\| (\S+) \| `(\w+)` \|', text)
     assert len(rows) >= 6
     for order, name in rows:
-        cls = next(getattr(module, name) for module in (nb_05, nb_05a, nb_05b, nb_06, nb_09) if hasattr(module, name))
+        cls = next(getattr(module, name) for module in (nb_05, nb_05a, nb_05b, nb_06, nb_09, nb_12) if hasattr(module, name))
         assert cls.order == float(order.replace('−', '-').replace('∞', 'inf')), name
 
 

@@ -28,4 +28,5 @@ EQUIVALENT = [
     ("notebook2script", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1))", "line, column = (getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 2) - 1))", "what is no SyntaxError has no line either, and a caret needs one"),
     ("nb_05", "for p in itertools.islice(learn.model.parameters(), 1):", "for p in itertools.islice(learn.model.parameters(), 2):", "moved twice to the same place"),
     ("notebook2script", "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())", "pass", "on Linux nothing is left in the buffer that could fail at the end"),
+    ("nb_12", "still = (theta == torch.eye(2, 3, dtype=theta.dtype, device=theta.device)).flatten(1).all(1)", "still = (theta == torch.eye(2, 3, device=theta.device)).flatten(1).all(1)", "0 and 1 are the same in every type"),
 ]
