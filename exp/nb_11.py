@@ -1,0 +1,96 @@
+# Generated from nbs/11_residual.ipynb
+# Do not edit: change the notebook, then run notebook2script.py.
+
+# ---
+#
+# %% nbs/11_residual.ipynb ba22b6b2
+from itertools import pairwise
+import torch
+from torch import nn
+from exp.nb_05 import check_count
+from exp.nb_07a import Hooks, leaves
+from exp.nb_08 import WEIGHTED, BatchNorm, conv_norm
+
+# ---
+# ResBlock
+# %% nbs/11_residual.ipynb f77e8e4f
+class ResBlock(nn.Module):
+    """(N, c_in, H, W) -> (N, c_out, H', W'), height and width over `stride`, rounded up: the `branch`, two 3 x 3 convolutions
+    with norms, added to what comes in (He and others, 2015). Where the form changes, what comes in goes through the `shortcut`:
+    a mean over each window and, for other channels, a 1 x 1 convolution with a norm (He and others, 2018). With `zero` the last
+    norm's scale, or without norms the last convolution, begins at 0: the block begins as its shortcut. (An `init_layers` fills
+    the convolution again.) ValueError: a size below 1, or with `zero` a norm that has no scale."""
+    def __init__(self, c_in, c_out, stride=1, norm=BatchNorm, act=nn.ReLU, zero=True):
+        super().__init__()
+        for what, value in (('c_in', c_in), ('c_out', c_out), ('stride', stride)): check_count(f'ResBlock: {what}', value)
+        self.branch = nn.Sequential(conv_norm(c_in, c_out, stride=stride, norm=norm, act=act),
+                                    conv_norm(c_out, c_out, norm=norm, act=nn.Identity))
+        smaller = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
+        wider = [conv_norm(c_in, c_out, 1, norm=norm, act=nn.Identity)] if c_in != c_out else []
+        self.shortcut, self.act = nn.Sequential(*smaller, *wider), act()
+        own = [*self.branch[1][-2].parameters()]                     # of the last norm, or convolution
+        if zero and not own: raise ValueError('ResBlock: the norm has no scale that could begin at 0, wanted zero=False')
+        for p in own if zero else (): nn.init.zeros_(p)
+
+    def forward(self, x): return self.act(self.branch(x) + self.shortcut(x))
+
+# ---
+# stem
+# %% nbs/11_residual.ipynb dc90210c
+def stem(sizes, stride=1, norm=BatchNorm, act=nn.ReLU):
+    "3 x 3 convolutions with norms and activations from each of `sizes` channels to the next, the first with the `stride`."
+    steps = zip(pairwise(sizes), [stride] + [1]*len(sizes))
+    return nn.Sequential(*[conv_norm(c_in, c_out, stride=s, norm=norm, act=act) for (c_in, c_out), s in steps])
+
+def stage(c_in, c_out, depth=1, stride=1, **settings):
+    "`depth` ResBlocks with these settings; the first goes from `c_in` channels to `c_out`, with the `stride`."
+    check_count('stage: depth', depth)
+    return nn.Sequential(ResBlock(c_in, c_out, stride, **settings), *[ResBlock(c_out, c_out, **settings) for _ in range(depth - 1)])
+
+# ---
+# ResNet
+# %% nbs/11_residual.ipynb a4d80df6
+class ResNet(nn.Module):
+    """(N, c_in, H, W) -> (N, classes): a `stem` whose convolutions have these `widths[0]`…"""
+    def __init__(self, c_in, classes, stem_widths=(32,), widths=(32, 64, 128), depth=1, stem_stride=1, norm=BatchNorm, act=nn.ReLU, zero=True):
+        super().__init__()
+        if not stem_widths or not widths: raise ValueError(f'ResNet: stem_widths {stem_widths} and widths {widths}, wanted one or more of each')
+        sizes = [(a, b, depth, 2 if i else 1) for i, (a, b) in enumerate(pairwise([stem_widths[-1], *widths]))]
+        self.stem = stem([c_in, *stem_widths], stem_stride, norm, act)
+        self.stages = nn.Sequential(*[stage(*size, norm=norm, act=act, zero=zero) for size in sizes])
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+    def forward(self, x): return self.head(self.stages(self.stem(x)))
+
+# ---
+# multiplications
+# %% nbs/11_residual.ipynb a630538e
+def multiplications(layer, out):
+    "The products of a weight and an input in a call of `layer` that gave `out`: for linear and convolutional ones; 0 for others."
+    return out.numel() * layer.weight[0].numel() if isinstance(layer, WEIGHTED) else 0
+
+# ---
+# cost_table
+# %% nbs/11_residual.ipynb 7a503f9e
+@torch.no_grad()
+def cost_table(model, xb, layers=None):
+    """Lesson 05's `summary` for the batch `xb`, with `multiplications` for each example: a row for each of `layers` (None: the
+    `leaves`) with all that lies in it, in the order of their calls. The model is asked in eval mode, and its modes are put back.
+    ValueError: a layer that was not called."""
+    shapes, work, modes = {}, dict.fromkeys(model.modules(), 0), {part: part.training for part in model.modules()}
+    def note(layer, _, out):
+        shapes[layer] = tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
+        work[layer] += multiplications(layer, out)
+    try:
+        with Hooks(model.modules(), note): model.eval()(xb)
+    finally:
+        for part, mode in modes.items(): part.training = mode
+    layers = {*leaves(model)} & {*shapes} if layers is None else {*layers}
+    if layers - {*shapes}: raise ValueError(f'cost_table: not called were {[*layers - {*shapes}]}')
+    def row(name, size, layer):
+        n, products = sum(p.numel() for p in layer.parameters()), sum(work[part] for part in layer.modules())
+        return f'{name:<20} {str(size):<24} {n:>12,} {products // len(xb):>16,}'
+    rows = [row(type(layer).__name__, size, layer) for layer, size in shapes.items() if layer in layers]
+    return '\n'.join([*rows, row('all parameters', '', model)])
+
+# ---
