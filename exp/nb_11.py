@@ -35,6 +35,38 @@ class ResBlock(nn.Module):
     def forward(self, x): return self.act(self.branch(x) + self.shortcut(x))
 
 # ---
+# multiplications
+# %% nbs/11_residual.ipynb a630538e
+def multiplications(layer, out):
+    "The products of a weight and an input in a call of `layer` that gave `out`: for linear and convolutional ones; 0 for others."
+    return out.numel() * layer.weight[0].numel() if isinstance(layer, WEIGHTED) else 0
+
+# ---
+# cost_table
+# %% nbs/11_residual.ipynb 46d24120
+@torch.no_grad()
+def cost_table(model, xb, layers=None):
+    """Lesson 05's `summary` for the batch `xb`, with `multiplications` for each example: a row for each of the `leaves`, by its
+    type, or of `layers`, by its place in the model, with all that lies in it; in the order of their calls. The model is asked in
+    eval mode, and its modes are put back. ValueError: a layer that was not called."""
+    shapes, work, modes = {}, dict.fromkeys(model.modules(), 0), {part: part.training for part in model.modules()}
+    def note(layer, _, out):
+        shapes[layer] = tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
+        work[layer] += multiplications(layer, out)
+    try:
+        with Hooks(model.modules(), note): model.eval()(xb)
+    finally:
+        for part, mode in modes.items(): part.training = mode
+    names = {layer: type(layer).__name__ if layers is None else place for place, layer in model.named_modules()}
+    shown = {*leaves(model)} & {*shapes} if layers is None else {*layers}
+    if missed := shown - {*shapes}: raise ValueError(f'cost_table: {[names.get(layer, layer) for layer in missed]} was not called')
+    def row(name, size, layer):
+        n, products = sum(p.numel() for p in layer.parameters()), sum(work[part] for part in layer.modules())
+        return f'{name:<20} {str(size):<24} {n:>12,} {products // len(xb):>16,}'
+    rows = [row(names[layer], size, layer) for layer, size in shapes.items() if layer in shown]
+    return '\n'.join([*rows, row('all parameters', '', model)])
+
+# ---
 # stem
 # %% nbs/11_residual.ipynb dc90210c
 def stem(sizes, stride=1, norm=BatchNorm, act=nn.ReLU):
@@ -49,48 +81,21 @@ def stage(c_in, c_out, depth=1, stride=1, **settings):
 
 # ---
 # ResNet
-# %% nbs/11_residual.ipynb a4d80df6
+# %% nbs/11_residual.ipynb 11d27bcd
 class ResNet(nn.Module):
-    """(N, c_in, H, W) -> (N, classes): a `stem` whose convolutions have these `widths[0]`…"""
-    def __init__(self, c_in, classes, stem_widths=(32,), widths=(32, 64, 128), depth=1, stem_stride=1, norm=BatchNorm, act=nn.ReLU, zero=True):
+    """(N, c_in, H, W) -> (N, classes): a `stem` of convolutions with `stem_widths` channels, a `stage` of `depth` blocks for each of
+    `widths`, the mean of each map, a linear layer. The first block of each stage but the first halves height and width. The rest
+    as in ResBlock. ValueError: no widths, or sizes below 1."""
+    def __init__(self, c_in, classes, stem_widths=(16,), widths=(16, 32, 64), depth=1, stem_stride=1,
+                 norm=BatchNorm, act=nn.ReLU, zero=True):
         super().__init__()
-        if not stem_widths or not widths: raise ValueError(f'ResNet: stem_widths {stem_widths} and widths {widths}, wanted one or more of each')
+        for what, value in (('stem_widths', stem_widths), ('widths', widths)):
+            if not value: raise ValueError(f'ResNet: {what} {value!r}, wanted one or more numbers of channels')
         sizes = [(a, b, depth, 2 if i else 1) for i, (a, b) in enumerate(pairwise([stem_widths[-1], *widths]))]
         self.stem = stem([c_in, *stem_widths], stem_stride, norm, act)
         self.stages = nn.Sequential(*[stage(*size, norm=norm, act=act, zero=zero) for size in sizes])
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
 
     def forward(self, x): return self.head(self.stages(self.stem(x)))
-
-# ---
-# multiplications
-# %% nbs/11_residual.ipynb a630538e
-def multiplications(layer, out):
-    "The products of a weight and an input in a call of `layer` that gave `out`: for linear and convolutional ones; 0 for others."
-    return out.numel() * layer.weight[0].numel() if isinstance(layer, WEIGHTED) else 0
-
-# ---
-# cost_table
-# %% nbs/11_residual.ipynb 7a503f9e
-@torch.no_grad()
-def cost_table(model, xb, layers=None):
-    """Lesson 05's `summary` for the batch `xb`, with `multiplications` for each example: a row for each of `layers` (None: the
-    `leaves`) with all that lies in it, in the order of their calls. The model is asked in eval mode, and its modes are put back.
-    ValueError: a layer that was not called."""
-    shapes, work, modes = {}, dict.fromkeys(model.modules(), 0), {part: part.training for part in model.modules()}
-    def note(layer, _, out):
-        shapes[layer] = tuple(out.shape) if torch.is_tensor(out) else f'a {type(out).__name__}'
-        work[layer] += multiplications(layer, out)
-    try:
-        with Hooks(model.modules(), note): model.eval()(xb)
-    finally:
-        for part, mode in modes.items(): part.training = mode
-    layers = {*leaves(model)} & {*shapes} if layers is None else {*layers}
-    if layers - {*shapes}: raise ValueError(f'cost_table: not called were {[*layers - {*shapes}]}')
-    def row(name, size, layer):
-        n, products = sum(p.numel() for p in layer.parameters()), sum(work[part] for part in layer.modules())
-        return f'{name:<20} {str(size):<24} {n:>12,} {products // len(xb):>16,}'
-    rows = [row(type(layer).__name__, size, layer) for layer, size in shapes.items() if layer in layers]
-    return '\n'.join([*rows, row('all parameters', '', model)])
 
 # ---
