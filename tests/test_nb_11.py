@@ -150,6 +150,8 @@ def test_the_head_is_linear_in_the_mean_of_each_map():
 def test_a_network_from_zero_is_its_stem_and_head_and_init_layers_keeps_it_so():
     net, x = init_layers(ResNet(1, 3, (4,), (4,), depth=3)), torch.randn(5, 1, 6, 7)
     close(net(x), net.head(net.stem(x)))
+    net = ResNet(1, 3, (4,), (4,), zero=False)
+    assert net.stages[0][0].branch[1][1].weight.all() and not torch.allclose(net(x), net.head(net.stem(x)))
 
 
 def test_networks_of_one_seed_are_the_same_and_learn():
@@ -205,6 +207,15 @@ def test_the_table_leaves_the_model_as_it_was():
     with pytest.raises(RuntimeError): cost_table(net, torch.randn(5, 2, 8, 6))
     assert modes == [part.training for part in net.modules()] and not any(part._forward_hooks for part in net.modules())
     for name, value in net.state_dict().items(): assert torch.equal(value, before[name]) and not value.requires_grad
+
+
+def test_the_table_keeps_no_graph():
+    class Asked(nn.Module):
+        def forward(self, x):
+            self.graph = torch.is_grad_enabled()
+            return x
+    net = Asked()
+    assert cost_table(net, torch.zeros(2, 3)).endswith(' 0') and not net.graph
 
 
 def test_a_layer_that_is_used_twice_costs_twice_and_one_that_is_not_called_is_refused():
