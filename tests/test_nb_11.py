@@ -110,7 +110,7 @@ def test_the_activation_comes_after_the_plus_and_in_the_branch_only_between_its_
 
 
 @pytest.mark.parametrize('make, words', [
-    (lambda: ResBlock(0, 3), 'c_in: 0'), (lambda: ResBlock(3, 2.), 'c_out: 2.0'), (lambda: ResBlock(3, 3, 0), 'stride: 0'), (lambda: ResBlock(3, 3, norm=InstanceNorm), 'no scale that could begin at 0, wanted zero=False'),
+    (lambda: ResBlock(0, 3), 'c_in: 0'), (lambda: ResBlock(3, 2.), 'c_out: 2.0'), (lambda: ResBlock(3, 3, 0), 'stride: 0'), (lambda: ResBlock(3, 3, norm=InstanceNorm), 'no scale to begin at 0, wanted zero=False'),
     (lambda: stage(2, 3, 0), 'stage: depth: 0'), (lambda: ResNet(1, 2, widths=()), 'widths ()'), (lambda: ResNet(1, 2, stem_widths=[]), 'stem_widths []'), (lambda: ResNet(1, 2, depth=True), 'depth: True')])
 def test_what_cannot_be_meant_is_refused_at_the_door(make, words):
     with pytest.raises(ValueError) as raised: make()

@@ -28,7 +28,7 @@ MUTANTS = [
     ("[stride] + [1]*len(sizes)", "[stride] * len(sizes)", 'every layer of the stem has the stride'),
     ("[stride] + [1]*len(sizes)", "[1]*(len(sizes) - 2) + [stride]", 'the last layer of the stem has the stride'),
     ("ResBlock(c_out, c_out, **settings) for _", "ResBlock(c_out, c_out, stride, **settings) for _", 'every block of a stage has the stride'),
-    ("for _ in range(depth - 1)]", "for _ in range(depth)]", 'one block too many'),
+    ("range(depth - 1)", "range(depth)", 'one block too many'),
     ("ResBlock(c_out, c_out, **settings) for _", "ResBlock(c_out, c_out) for _", 'the settings are those of the first block'),
     ("depth, 2 if i else 1)", "depth, 2)", 'the first stage halves, too'),
     ("depth, 2 if i else 1)", "depth, 1)", 'no stage halves'),
