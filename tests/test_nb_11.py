@@ -141,6 +141,13 @@ def test_each_stage_but_the_first_halves_the_maps():
     assert ResNet(2, 3, (4,), (5,), stem_stride=2).stem(torch.zeros(2, 2, 9, 12)).shape == (2, 4, 5, 6)
 
 
+def test_what_is_not_named_is_one_block_a_stage_of_16_32_and_64_channels_at_full_size():
+    net, x = ResNet(1, 10), torch.zeros(2, 1, 9, 8)
+    assert [len(blocks) for blocks in net.stages] == [1, 1, 1] == [len(stage(2, 3))]*3 and len(net.stem) == 1
+    shapes = [net.stem(x).shape, *(net.stages[:i](net.stem(x)).shape for i in (1, 2, 3)), stage(2, 3)(torch.zeros(2, 2, 5, 4)).shape]
+    assert shapes == [(2, 16, 9, 8), (2, 16, 9, 8), (2, 32, 5, 4), (2, 64, 3, 2), (2, 3, 5, 4)]
+
+
 def test_the_head_is_linear_in_the_mean_of_each_map():
     net, x = filled(ResNet(2, 3, (4,), (5, 6))), randn(3, 2, 6, 5)
     maps, linear = net.stages(net.stem(x)), net.head[-1]
