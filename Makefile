@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
 run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run book milestone test busy lab mutants mutants-all bench
+.PHONY: help run book milestone test busy lab mutants mutants-all bench bench-long
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
@@ -20,6 +20,7 @@ help:
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
 	@echo 'make bench      measure the published figures again (on a busy machine nothing is written, or with ANYWAY=1 all the same)'
+	@echo 'make bench-long  train the published networks, for hours; broken off and started again it goes on where it was (LONG=5: 5 epochs only)'
 
 run: .venv/installed
 	@$(PY) notebook2script.py
@@ -58,6 +59,10 @@ mutants-all: .venv/installed
 
 bench: .venv/bench
 	@status=0; for script in bench/bench_*.py; do echo "$$script"; $(PY) "$$script" || status=1; done; exit $$status
+
+# What bench does not run: each script takes hours, and goes on from its checkpoints in build/
+bench-long: .venv/installed
+	@status=0; for script in bench/long_*.py; do echo "$$script"; $(PY) "$$script" $(LONG) || status=1; done; exit $$status
 
 .PHONY: always
 # Also when a Python is named, or .venv has none that runs: install.py then looks whether .venv is that Python's

@@ -1,0 +1,2 @@
+OPS = []
+NOT_OPS = {'ResBlock', 'stem', 'stage', 'ResNet', 'multiplications', 'cost_table'}
