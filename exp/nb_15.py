@@ -154,16 +154,6 @@ def check_merges(merges):
     return pairs
 
 # ---
-# check_special
-# %% nbs/15_tokens.ipynb f1991685
-def check_special(special):
-    "The names of `special` tokens as a list. ValueError unless they are different texts, none of them empty."
-    names = [special] if isinstance(special, str) else list(special)
-    if any(not isinstance(name, str) or not name for name in names) or len({*names}) < len(names):
-        raise ValueError(f'special tokens {names!r}, wanted different names')
-    return names
-
-# ---
 # BytePairs
 # %% nbs/15_tokens.ipynb 2a066b06
 class BytePairs:

@@ -166,7 +166,7 @@ def test_the_classes_of_the_pattern_are_those_that_the_lesson_says():
     assert {*re.findall(r'[^\W\d_]', text)} == {c for c in points if kind[c][0] == 'L' or kind[c] in ('Nl', 'No')}
     assert {*re.findall(r'\d', text)} == {c for c in points if kind[c] == 'Nd'}
     assert {*re.findall(r'\s', text)} == {*regex.findall(r'\s', text)} | {*'\x1c\x1d\x1e\x1f'}
-    assert all('PATTERN'[:0] + ''.join(re.findall(PATTERN, part)) == part for part in (text, text[::-1]))
+    assert all(''.join(re.findall(PATTERN, part)) == part for part in (text, text[::-1]))
 
 
 @given(st.text(st.one_of(st.sampled_from("'sdtmlvre_ \n\t1Aé"), st.characters(exclude_categories=['Cs', 'Cn', 'Nl', 'No'], exclude_characters='\x1c\x1d\x1e\x1f'))))
@@ -253,7 +253,7 @@ def test_the_tokens_are_those_of_tokenizers():
 def test_what_was_met_before_is_remembered_and_cannot_be_changed_from_outside():
     tok = Tokenizer([(97, 98)])
     tok.encode('ab').append(5)
-    assert tok.encode('ab ab') == [256, 32, 97, 98] or tok.encode('ab ab') == [256, 32, 256]
+    assert tok.encode('ab ab') == [256, 32, 256]
     assert tok.encode('ab') == [256] and tok.cache['ab'] == [256] and Tokenizer().cache == {}
     tok.encode('x' * 99), tok.encode('x' * 100)
     assert 'x' * 99 in tok.cache and 'x' * 100 not in tok.cache
@@ -311,6 +311,15 @@ def test_special_tokens_stand_behind_the_others_and_are_decoded_by_name():
 @pytest.mark.parametrize('special', [['a', 'a'], [''], [5], ['a', None], [b'a']])
 def test_special_names_are_different_texts(special):
     with pytest.raises(ValueError, match='wanted different names'): Tokenizer(special=special)
+
+
+def test_the_others_refuse_a_typed_name_or_take_it_for_the_token_as_the_lesson_says():
+    theirs = tiktoken.Encoding('ours', pat_str=GPT2, mergeable_ranks=RANKS, special_tokens=TOK.special)
+    with pytest.raises(ValueError, match='disallowed special token'): theirs.encode('rest<|end|>')
+    assert theirs.encode('rest<|end|>', disallowed_special=()) == TOK.encode('rest<|end|>')
+    tok = tokenizers.Tokenizer(tokenizers.models.BPE({'a': 0}, []))
+    tok.add_special_tokens(['<|end|>'])
+    assert tok.encode('a<|end|>').tokens == ['a', '<|end|>']
 
 
 # ---- files
