@@ -155,7 +155,7 @@ def check_merges(merges):
 
 # ---
 # BytePairs
-# %% nbs/15_tokens.ipynb 2a066b06
+# %% nbs/15_tokens.ipynb 5d0e8867
 class BytePairs:
     """Text or bytes to a list of tokens, and back with nothing lost. 0 to 255 are the bytes, then comes the token of each
     of `merges`, pairs of earlier tokens. `pattern` cuts a text into pieces first. ValueError for what fits none of this."""
@@ -167,6 +167,7 @@ class BytePairs:
         if self.cut.groups: raise ValueError(f'the pattern {pattern!r} has groups: begin them with (?:')
 
     def __len__(self): return len(self.tokens)
+    def __repr__(self): return f'{type(self).__name__} of {len(self)} tokens'
 
     def pieces(self, data):
         "The pieces of a text, or of bytes, as the pattern cuts them. ValueError if it leaves something out."

@@ -305,7 +305,7 @@ def test_no_text_is_encoded_to_a_special_token(text):
 def test_special_tokens_stand_behind_the_others_and_are_decoded_by_name():
     assert TOK.special == {'<|end|>': 556, '<|user|>': 557} and len(TOK) == 558
     assert TOK.decode([*TOK.encode('a'), 556]) == 'a<|end|>' == TOK.decode(TOK.encode('a<|end|>'))
-    assert Tokenizer(special='one').special == {'one': 256} and Tokenizer().special == {}
+    assert repr(TOK) == 'Tokenizer of 558 tokens' and Tokenizer(special='one').special == {'one': 256} and Tokenizer().special == {}
 
 
 @pytest.mark.parametrize('special', [['a', 'a'], [''], [5], ['a', None], [b'a']])
