@@ -14,11 +14,12 @@ from exp.nb_04 import Dataset
 
 # ---
 # get_text
-# %% nbs/15_tokens.ipynb 5753c45e
+# %% nbs/15_tokens.ipynb 343bb332
 def get_text(name):
     """The text of a data set: 'shakespeare', 5 MB of plays and poems, or 'names', a first name a line, the most given
     first. ValueError for another name, FileNotFoundError where the file did not come with the package."""
-    if name not in ('shakespeare', 'names'): raise ValueError(f"get_text: {name!r}, wanted 'shakespeare' or 'names'")
+    if name not in ('shakespeare', 'names'):
+        raise ValueError(f"get_text: {name!r}, wanted 'shakespeare' or 'names'")
     package = Path(exp.__file__).parent
     for data in (package/'data', package.parent/'data'):
         path = data/name/f'{name}.txt.gz'
@@ -27,25 +28,25 @@ def get_text(name):
 
 # ---
 # bigram_counts
-# %% nbs/15_tokens.ipynb 0c458a94
+# %% nbs/15_tokens.ipynb 396d2e96
 def bigram_counts(ids, c):
-    "How often token j follows token i in `ids`, (n,) numbers below `c`: (c, c), row i, column j. ValueError for others."
+    "How often token j follows i in `ids`, (n,) numbers below `c`: (c, c), at row i, column j. ValueError for others."
     if len(ids) and not 0 <= ids.min() <= ids.max() < c:
         raise ValueError(f'bigram_counts: numbers from {ids.min()} to {ids.max()}, wanted 0 to {c - 1}')
     return torch.bincount(ids[:-1]*c + ids[1:], minlength=c*c).reshape(c, c)
 
 # ---
 # bits_per_byte
-# %% nbs/15_tokens.ipynb 15c4ac25
+# %% nbs/15_tokens.ipynb 9db16ac8
 def bits_per_byte(loss, tokens, n_bytes):
-    "A mean `loss` of `tokens` tokens, in nats, as bits for each of the `n_bytes` bytes of the text that they stand for."
+    "A mean `loss` of `tokens` tokens, in nats, as bits for each of the `n_bytes` bytes that they stand for."
     return loss * tokens / math.log(2) / n_bytes
 
 # ---
 # merge
-# %% nbs/15_tokens.ipynb 3b50f0a1
+# %% nbs/15_tokens.ipynb 8c5cbbd6
 def merge(ids, pair, new):
-    "The list `ids` with the number `new` for each `pair` of neighbours, from left to right; a number is used once."
+    "The list `ids` with `new` for each `pair` of neighbours, from left to right; a number is used once."
     out, i = [], 0
     while i < len(ids):
         if i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair:
@@ -81,9 +82,9 @@ def count_words(pieces):
 
 # ---
 # count_changes
-# %% nbs/15_tokens.ipynb 59310e99
+# %% nbs/15_tokens.ipynb 5942dbba
 def count_changes(old, new, times, changes):
-    "Adds to `changes` what becomes of the counts of pairs when a word that comes `times` times is `new`, and no more `old`."
+    "Adds to `changes`, counts of pairs, what it means that a word that comes `times` times is `new` and no more `old`."
     for pair in zip(old, old[1:]): changes[pair] -= times
     for pair in zip(new, new[1:]): changes[pair] += times
 
@@ -117,9 +118,9 @@ def train_merges(words, n):
 
 # ---
 # encode_piece
-# %% nbs/15_tokens.ipynb e71c7ef9
+# %% nbs/15_tokens.ipynb 035dc594
 def encode_piece(piece, ranks):
-    "The tokens of some bytes, merged by `ranks`, {pair: the token that it makes}: the lowest first, from left to right."
+    "The tokens of bytes, merged by `ranks`, {pair: the token that it makes}: the lowest first, from left to right."
     ids, n = [*piece, None], len(piece)                  # None ends it, on both sides: ids[-1] is ids[n]
     after, before = [*range(1, n + 1), n], [*range(-1, n)]
     heap = [(ranks[pair], i) for i, pair in enumerate(zip(ids, ids[1:])) if pair in ranks]
@@ -137,9 +138,9 @@ def encode_piece(piece, ranks):
 
 # ---
 # check_merges
-# %% nbs/15_tokens.ipynb 86a0ce9a
+# %% nbs/15_tokens.ipynb 5dfd671a
 def check_merges(merges):
-    "The `merges` as a list of pairs. ValueError unless each joins two earlier tokens into bytes that no earlier one has."
+    "The `merges` as a list of pairs. ValueError unless each joins two earlier tokens into new bytes."
     pairs, tokens, known = [], token_bytes([]), {bytes([i]) for i in range(256)}
     for i, pair in enumerate(merges):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2 or any(type(token) is not int for token in pair):
@@ -155,10 +156,10 @@ def check_merges(merges):
 
 # ---
 # BytePairs
-# %% nbs/15_tokens.ipynb 5d0e8867
+# %% nbs/15_tokens.ipynb 23233f37
 class BytePairs:
-    """Text or bytes to a list of tokens, and back with nothing lost. 0 to 255 are the bytes, then comes the token of each
-    of `merges`, pairs of earlier tokens. `pattern` cuts a text into pieces first. ValueError for what fits none of this."""
+    """Text or bytes to a list of tokens, and back with nothing lost. 0 to 255 are the bytes, then comes the token of
+    each of `merges`, pairs of earlier tokens. `pattern` cuts a text into pieces first. ValueError for impossible ones."""
     def __init__(self, merges=(), pattern=PATTERN):
         self.merges = check_merges(merges)
         self.tokens, self.ranks = token_bytes(self.merges), {pair: 256 + i for i, pair in enumerate(self.merges)}
@@ -179,7 +180,7 @@ class BytePairs:
         raise ValueError(f'the pattern {self.pattern!r} leaves out a part of the text')
 
     def encode(self, data):
-        "The tokens of a text, or of bytes. UnicodeEncodeError for a text with a surrogate, TypeError for anything else."
+        "The tokens of a text, or of bytes. UnicodeEncodeError: a text with a surrogate. TypeError: neither of the two."
         out, cache = [], self.cache
         for piece in self.pieces(data):
             ids = cache.get(piece)
@@ -190,7 +191,7 @@ class BytePairs:
         return out
 
     def decode_bytes(self, ids):
-        "The bytes of some tokens: a list of whole numbers or a tensor, (n,). ValueError if there is no such token."
+        "The bytes of some tokens: a list of whole numbers or a tensor, (n,). ValueError: there is no such token."
         ids = [operator.index(i) for i in ids]
         if ids and not 0 <= min(ids) <= max(ids) < len(self):
             raise ValueError(f'decode: tokens from {min(ids)} to {max(ids)}, and there are 0 to {len(self) - 1}')
@@ -202,11 +203,14 @@ class BytePairs:
 
 # ---
 # FORMAT
-# %% nbs/15_tokens.ipynb 567f79f7
-FORMAT = 'exp tokenizer 1'
+# %% nbs/15_tokens.ipynb b4be1c20
+FORMAT = 'exp tokenizer 1'          # what a file begins with; another version gets another number
 
+# ---
+# Tokenizer
+# %% nbs/15_tokens.ipynb 08c7f01b
 class Tokenizer(BytePairs):
-    """BytePairs with the tokens `special`, by name, behind the others: `encode` never gives one, `decode` gives its name.
+    """BytePairs with tokens `special`, by name, behind the others: `encode` never gives one, `decode` gives its name.
     `save` writes plain JSON, and `load` refuses what is damaged. ValueError for names that are not different texts."""
     def __init__(self, merges=(), special=(), pattern=PATTERN):
         super().__init__(merges, pattern)
@@ -243,10 +247,10 @@ class Tokenizer(BytePairs):
 
 # ---
 # TextBlocks
-# %% nbs/15_tokens.ipynb f2cac9fe
+# %% nbs/15_tokens.ipynb a7be7bf9
 class TextBlocks(Dataset):
     """Blocks `x` of `size` tokens, and `y`, the same moved on by one; views of `ids`, (n,), int64. A block begins every
-    `step` tokens (None: `size`, each token once); a rest that fills none is left out. ValueError if there is no block."""
+    `step` tokens (None: `size`, each token once); a rest that fills none is left out. ValueError: there is no block."""
     def __init__(self, ids, size, step=None):
         ids, step = torch.as_tensor(ids), size if step is None else step
         if ids.ndim != 1 or ids.dtype != torch.int64:
