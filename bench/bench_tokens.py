@@ -1,7 +1,9 @@
-"""Lesson 15: training and encoding beside the textbook's way, `tokenizers`, `tiktoken` and `rustbpe`, one thread each. `python bench/bench_tokens.py`"""
+"""Lesson 15: training and encoding beside the textbook's way, `tokenizers`, `tiktoken` and `rustbpe`, one thread each. `python bench/bench_tokens.py`
+
+The textbook takes minutes: `python bench/bench_tokens.py 1` measures one round of each instead of 5."""
 import os
 os.environ.update(RAYON_NUM_THREADS='1', TOKENIZERS_PARALLELISM='false')
-import json, re
+import re, sys
 from collections import Counter
 import rustbpe, tiktoken, tokenizers
 from common import in_turn, ratio_table, ratios, report
@@ -9,7 +11,9 @@ from exp.nb_15 import PATTERN, BytePairs, Tokenizer, count_words, get_text, merg
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXT = get_text('shakespeare')
-FEW, MANY, PART = 40, 1000, TEXT[:1_000_000]
+FEW, MANY, PART = 20, 1000, TEXT[:1_000_000]
+ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 5
+found = {}                         # the merges that the trainers of ours have found
 
 
 def textbook(rows, n):
@@ -27,9 +31,9 @@ def textbook(rows, n):
     return merges
 
 
-def every_piece(n): return textbook([(list(piece.encode()), 1) for piece in re.findall(PATTERN, TEXT)], n)
-def every_word(n): return textbook([(list(word), times) for word, times in count_words(re.findall(PATTERN, TEXT)).items()], n)
-def ours(n): return Tokenizer.train(TEXT, n).merges
+def every_piece(n): found['piece'] = textbook([(list(piece.encode()), 1) for piece in re.findall(PATTERN, TEXT)], n)
+def every_word(n): found['word'] = textbook([(list(word), times) for word, times in count_words(re.findall(PATTERN, TEXT)).items()], n)
+def ours(n): found[n] = Tokenizer.train(TEXT, n).merges
 
 
 def byte_level():
@@ -73,20 +77,20 @@ def given_to_huggingface(tok):
 
 
 def main():
-    few, many = ours(FEW), ours(MANY)
-    assert many[:FEW] == few == every_word(FEW) == every_piece(FEW)
-    model = json.loads(huggingface(MANY).to_str())['model']
-    alike = len({*(bytes(token) for token, _ in rust(MANY).get_mergeable_ranks())} & {*BytePairs(many).tokens})
     small = in_turn({'ours': lambda: ours(FEW), "the textbook's, over every piece": lambda: every_piece(FEW), "the textbook's, over the different words": lambda: every_word(FEW),
-                     'tokenizers': lambda: huggingface(FEW), 'rustbpe': lambda: rust(FEW)}, rounds=3, warmup=0)
-    large = in_turn({'ours': lambda: ours(MANY), 'tokenizers': lambda: huggingface(MANY), 'rustbpe': lambda: rust(MANY)}, rounds=5)
+                     'tokenizers': lambda: huggingface(FEW), 'rustbpe': lambda: rust(FEW)}, rounds=ROUNDS, warmup=0)
+    large = in_turn({'ours': lambda: ours(MANY), 'tokenizers': lambda: huggingface(MANY), 'rustbpe': lambda: rust(MANY)}, rounds=ROUNDS, warmup=0)
+    many = found[MANY]
+    assert many[:FEW] == found[FEW] == found['word'] == found['piece']
+    rusty = rust(MANY)
+    alike = len({bytes(token) for token, _ in rusty.get_mergeable_ranks()} & {*BytePairs(many).tokens})
 
     tok = Tokenizer(many)
     openai = tiktoken.Encoding('ours', pat_str=GPT2, mergeable_ranks={token: i for i, token in enumerate(tok.tokens)}, special_tokens={})
-    theirs, rusty = given_to_huggingface(tok), rust(MANY)
+    theirs = given_to_huggingface(tok)
     assert tok.encode(PART) == pair_by_pair(tok.ranks) == openai.encode_ordinary(PART) == theirs.encode(PART).ids
     coding = in_turn({'ours, remembering nothing yet': lambda: Tokenizer(many).encode(PART), 'ours, with the words of the last text': lambda: tok.encode(PART), 'pair by pair': lambda: pair_by_pair(tok.ranks),
-                      'tokenizers': lambda: theirs.encode(PART), 'tiktoken': lambda: openai.encode_ordinary(PART), 'rustbpe, its own merges': lambda: rusty.encode(PART)}, rounds=7)
+                      'tokenizers': lambda: theirs.encode(PART), 'tiktoken': lambda: openai.encode_ordinary(PART), 'rustbpe, its own merges': lambda: rusty.encode(PART)}, rounds=ROUNDS, warmup=0)
     first = 'ours, remembering nothing yet'
     assert ratios(small, "the textbook's, over every piece", 'ours')[1] > 20 and ratios(coding, 'pair by pair', first)[1] > 5
     report('bench_tokens', 'Tokens', f'Training on {len(TEXT):,} bytes of Shakespeare, from the text to {FEW} merges; all of ours are equal:\n\n' + ratio_table(small, 'ours')
