@@ -11,9 +11,11 @@ from exp.nb_15 import PATTERN, BytePairs, TextBlocks, Tokenizer, bigram_counts, 
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"        # the original, for tiktoken and regex
 ODD = "Who's there?  I'll\n\n  say_2 things: naïve 日本 🙂\tx\r\n 1599!! a\u0301 \u00a0'S don't \x1e"
-PLAY = get_text('shakespeare')[300_000:360_000]
-TOK = Tokenizer.train(PLAY, 300, ['<|end|>', '<|user|>'])
-RANKS = {token: i for i, token in enumerate(TOK.tokens[:-2])}
+PLAY = get_text('shakespeare')[300_000:325_000]
+TOK = Tokenizer.train(PLAY, 200, ['<|end|>', '<|user|>'])
+TIKTOKEN = tiktoken.Encoding('ours', pat_str=GPT2, mergeable_ranks={token: i for i, token in enumerate(TOK.tokens[:-2])}, special_tokens=TOK.special)
+# Texts in which the pattern cuts as the original does
+TEXTS = st.text(st.one_of(st.sampled_from("'sdtmlvre_ \n\t1Aé"), st.characters(exclude_categories=['Cs', 'Cn', 'Nl', 'No'], exclude_characters='\x1c\x1d\x1e\x1f')))
 
 
 def slow(words, n):
@@ -105,15 +107,15 @@ def test_changes_of_counts_by_hand():
 
 @pytest.mark.parametrize('letters', [b'ab', b'ab \x00\xff', b'aabc'])
 def test_the_fast_trainer_learns_what_the_textbook_learns(letters):
-    for seed in range(150):
+    for seed in range(40):
         words = some_words(seed, letters)
-        for n in (0, 1, 3, 99): assert train_merges(words, n) == slow(words, n)
+        for n in (0, 3, 99): assert train_merges(words, n) == slow(words, n)
     assert train_merges({}, 5) == train_merges({b'': 3, b'a': 7}, 5) == []
 
 
 def test_on_a_real_text_too():
-    words = count_words(re.findall(PATTERN, PLAY[:15_000]))
-    assert train_merges(words, 120) == slow(words, 120)
+    words = count_words(re.findall(PATTERN, PLAY[:5000]))
+    assert train_merges(words, 80) == slow(words, 80)
 
 
 def test_of_equally_frequent_pairs_the_smaller_is_merged_whatever_came_first():
@@ -138,38 +140,29 @@ def huggingface(pieces, n):
 
 
 def test_the_merges_are_those_of_tokenizers_when_bytes_are_numbered_as_here():
-    for seed in range(60):
+    for seed in range(20):
         words = some_words(seed)
         assert train_merges(words, 40) == huggingface([word.decode('latin-1') for word in words.elements()], 40)
-    assert TOK.merges == huggingface([piece.encode().decode('latin-1') for piece in re.findall(PATTERN, PLAY)], 300)
+    assert TOK.merges == huggingface([piece.encode().decode('latin-1') for piece in re.findall(PATTERN, PLAY)], 200)
 
 
 def test_in_their_usual_numbering_of_bytes_too_once_ours_are_numbered_alike():
     tok = tokenizers.Tokenizer(tokenizers.models.BPE())
     tok.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tok.train_from_iterator([PLAY], tokenizers.trainers.BpeTrainer(vocab_size=556, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    tok.train_from_iterator([PLAY], tokenizers.trainers.BpeTrainer(vocab_size=456, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     vocab = json.loads(tok.to_str())['model']['vocab']
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     table = bytearray(256)
     for number, byte in enumerate(printable + [byte for byte in range(256) if byte not in printable]): table[byte] = number
     theirs = [tuple(vocab[part] for part in pair) for pair in json.loads(tok.to_str())['model']['merges']]
     words = count_words(re.findall(PATTERN, PLAY))
-    assert train_merges({word.translate(table): times for word, times in words.items()}, 300) == theirs
+    assert train_merges({word.translate(table): times for word, times in words.items()}, 200) == theirs
     assert TOK.merges != theirs
 
 
 # ---- the pattern
 
-def test_the_classes_of_the_pattern_are_those_that_the_lesson_says():
-    points = [chr(i) for i in range(0x110000) if not 0xd800 <= i < 0xe000]
-    kind, text = {c: unicodedata.category(c) for c in points}, ''.join(points)
-    assert {*re.findall(r'[^\W\d_]', text)} == {c for c in points if kind[c][0] == 'L' or kind[c] in ('Nl', 'No')}
-    assert {*re.findall(r'\d', text)} == {c for c in points if kind[c] == 'Nd'}
-    assert {*re.findall(r'\s', text)} == {*regex.findall(r'\s', text)} | {*'\x1c\x1d\x1e\x1f'}
-    assert all(''.join(re.findall(PATTERN, part)) == part for part in (text, text[::-1]))
-
-
-@given(st.text(st.one_of(st.sampled_from("'sdtmlvre_ \n\t1Aé"), st.characters(exclude_categories=['Cs', 'Cn', 'Nl', 'No'], exclude_characters='\x1c\x1d\x1e\x1f'))))
+@given(TEXTS)
 def test_but_for_these_it_cuts_as_the_original_does(text):
     assert re.findall(PATTERN, text) == regex.findall(GPT2, text)
 
@@ -204,9 +197,9 @@ def test_encoding_by_hand():
 
 @pytest.mark.parametrize('letters', [b'a', b'ab', b'ab \x00\xff'])
 def test_the_heap_gives_what_merging_pair_by_pair_gives(letters):
-    for seed in range(200):
+    for seed in range(60):
         ranks = {pair: 256 + i for i, pair in enumerate(train_merges(some_words(seed, letters), 30))}
-        piece = bytes(random.Random(-seed).choices(letters, k=seed % 60))
+        piece = bytes(random.Random(-seed).choices(letters, k=seed))
         assert encode_piece(piece, ranks) == encode_slow(piece, ranks)
 
 
@@ -220,7 +213,7 @@ def test_a_long_piece_asks_for_few_pairs():
 
 
 def test_each_token_is_encoded_as_itself():
-    assert [encode_piece(token, TOK.ranks) for token in TOK.tokens[:-2]] == [[i] for i in range(556)]
+    assert [encode_piece(token, TOK.ranks) for token in TOK.tokens[:-2]] == [[i] for i in range(456)]
 
 
 @given(st.text())
@@ -230,15 +223,19 @@ def test_every_text_comes_back(text):
 
 @given(st.binary())
 def test_all_bytes_come_back(data):
-    assert TOK.decode_bytes(TOK.encode(data)) == data and all(0 <= i < 556 for i in TOK.encode(data))
+    assert TOK.decode_bytes(TOK.encode(data)) == data and all(0 <= i < 456 for i in TOK.encode(data))
     assert TOK.decode(TOK.encode(data)) == data.decode(errors='replace')
 
 
 def test_the_tokens_are_those_of_tiktoken():
-    theirs = tiktoken.Encoding('ours', pat_str=GPT2, mergeable_ranks=RANKS, special_tokens=TOK.special)
     for text in (PLAY, ODD.replace('\x1e', ''), 'a' * 300, ' ' * 90 + '\n', PLAY.upper(), 'antidisestablishmentarianism' * 20):
-        assert TOK.encode(text) == theirs.encode_ordinary(text)
-    assert TOK.decode(range(len(TOK))) == theirs.decode([*range(len(TOK))])
+        assert TOK.encode(text) == TIKTOKEN.encode_ordinary(text)
+    assert TOK.decode(range(len(TOK))) == TIKTOKEN.decode([*range(len(TOK))])
+
+
+@given(TEXTS)
+def test_the_tokens_are_those_of_tiktoken_for_any_text(text):
+    assert TOK.encode(text) == TIKTOKEN.encode_ordinary(text)
 
 
 def test_the_tokens_are_those_of_tokenizers():
@@ -257,12 +254,6 @@ def test_what_was_met_before_is_remembered_and_cannot_be_changed_from_outside():
     assert tok.encode('ab') == [256] and tok.cache['ab'] == [256] and Tokenizer().cache == {}
     tok.encode('x' * 99), tok.encode('x' * 100)
     assert 'x' * 99 in tok.cache and 'x' * 100 not in tok.cache
-
-
-def test_the_memory_does_not_grow_for_ever():
-    tok = BytePairs()
-    text = ' '.join(map(str, range(132_000)))
-    assert tok.decode(tok.encode(text)) == text and len(tok.cache) == 2**17
 
 
 def test_what_is_neither_text_nor_bytes_is_refused():
@@ -285,10 +276,10 @@ def test_a_row_of_tokens_may_be_a_tensor():
     assert TOK.decode(ids) == TOK.decode(iter(ids.tolist())) == 'silence' and TOK.decode(ids[:0]) == TOK.decode([]) == ''
 
 
-@pytest.mark.parametrize('ids', [[558], [-1], [0, 1000, 3]])
+@pytest.mark.parametrize('ids', [[458], [-1], [0, 1000, 3]])
 def test_a_number_that_is_no_token_is_not_decoded(ids):
-    with pytest.raises(ValueError, match='there are 0 to 557'): TOK.decode(ids)
-    with pytest.raises(ValueError, match='there are 0 to 557'): TOK.decode_bytes(tensor(ids))
+    with pytest.raises(ValueError, match='there are 0 to 457'): TOK.decode(ids)
+    with pytest.raises(ValueError, match='there are 0 to 457'): TOK.decode_bytes(tensor(ids))
 
 
 def test_only_whole_numbers_are_decoded():
@@ -303,9 +294,9 @@ def test_no_text_is_encoded_to_a_special_token(text):
 
 
 def test_special_tokens_stand_behind_the_others_and_are_decoded_by_name():
-    assert TOK.special == {'<|end|>': 556, '<|user|>': 557} and len(TOK) == 558
-    assert TOK.decode([*TOK.encode('a'), 556]) == 'a<|end|>' == TOK.decode(TOK.encode('a<|end|>'))
-    assert repr(TOK) == 'Tokenizer of 558 tokens' and Tokenizer(special='one').special == {'one': 256} and Tokenizer().special == {}
+    assert TOK.special == {'<|end|>': 456, '<|user|>': 457} and len(TOK) == 458
+    assert TOK.decode([*TOK.encode('a'), 456]) == 'a<|end|>' == TOK.decode(TOK.encode('a<|end|>'))
+    assert repr(TOK) == 'Tokenizer of 458 tokens' and Tokenizer(special='one').special == {'one': 256} and Tokenizer().special == {}
 
 
 @pytest.mark.parametrize('special', [['a', 'a'], [''], [5], ['a', None], [b'a']])
@@ -314,9 +305,8 @@ def test_special_names_are_different_texts(special):
 
 
 def test_the_others_refuse_a_typed_name_or_take_it_for_the_token_as_the_lesson_says():
-    theirs = tiktoken.Encoding('ours', pat_str=GPT2, mergeable_ranks=RANKS, special_tokens=TOK.special)
-    with pytest.raises(ValueError, match='disallowed special token'): theirs.encode('rest<|end|>')
-    assert theirs.encode('rest<|end|>', disallowed_special=()) == TOK.encode('rest<|end|>')
+    with pytest.raises(ValueError, match='disallowed special token'): TIKTOKEN.encode('rest<|end|>')
+    assert TIKTOKEN.encode('rest<|end|>', disallowed_special=()) == TOK.encode('rest<|end|>')
     tok = tokenizers.Tokenizer(tokenizers.models.BPE({'a': 0}, []))
     tok.add_special_tokens(['<|end|>'])
     assert tok.encode('a<|end|>').tokens == ['a', '<|end|>']
@@ -329,9 +319,9 @@ def test_what_is_saved_is_plain_json_and_comes_back(tmp_path):
     tok.save(tmp_path/'tok.json')
     again = Tokenizer.load(str(tmp_path/'tok.json'))
     assert (again.merges, again.special, again.pattern, again.tokens) == (tok.merges, tok.special, tok.pattern, tok.tokens)
-    assert again.encode(ODD) == tok.encode(ODD) != TOK.encode(ODD) and len(again) == len(tok) == 558
+    assert again.encode(ODD) == tok.encode(ODD) != TOK.encode(ODD) and len(again) == len(tok) == 458
     parts = json.loads((tmp_path/'tok.json').read_text(encoding='utf-8'))
-    assert parts == {'format': 'exp tokenizer 1', 'tokens': 558, 'merges': [list(pair) for pair in TOK.merges], 'special': ['é', '<|x|>'], 'pattern': r'\s|\S+'}
+    assert parts == {'format': 'exp tokenizer 1', 'tokens': 458, 'merges': [list(pair) for pair in TOK.merges], 'special': ['é', '<|x|>'], 'pattern': r'\s|\S+'}
 
 
 @pytest.mark.parametrize('change, why', [
@@ -423,3 +413,20 @@ def test_the_learner_learns_what_counting_gives():
     Learner(model, dls, lambda pred, yb: cross_entropy(pred.flatten(0, 1), yb.flatten()), lr=2.).fit(20)
     table = bigram_counts(ids[:1601], 4)
     assert (model.weight.softmax(1) - table / table.sum(1, keepdim=True)).abs().max() < .04
+
+
+# ---- what takes a second or more
+
+def test_the_classes_of_the_pattern_are_those_that_the_lesson_says():
+    points = [chr(i) for i in range(0x110000) if not 0xd800 <= i < 0xe000]
+    kind, text = {c: unicodedata.category(c) for c in points}, ''.join(points)
+    assert {*re.findall(r'[^\W\d_]', text)} == {c for c in points if kind[c][0] == 'L' or kind[c] in ('Nl', 'No')}
+    assert {*re.findall(r'\d', text)} == {c for c in points if kind[c] == 'Nd'}
+    assert {*re.findall(r'\s', text)} == {*regex.findall(r'\s', text)} | {*'\x1c\x1d\x1e\x1f'}
+    assert all(''.join(re.findall(PATTERN, part)) == part for part in (text, text[::-1]))
+
+
+def test_the_memory_does_not_grow_for_ever():
+    tok = BytePairs()
+    text = ' '.join(map(str, range(132_000)))
+    assert tok.decode(tok.encode(text)) == text and len(tok.cache) == 2**17
