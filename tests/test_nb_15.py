@@ -173,6 +173,11 @@ def test_pieces_by_hand():
     assert BytePairs().pieces('½ Ⅷ') == ['½', ' Ⅷ'] and BytePairs().pieces(b'a\xff b') == ['a', '\udcff', ' b']
 
 
+@pytest.mark.parametrize('ending', ["'s", "'d", "'m", "'t", "'ll", "'ve", "'re"])
+def test_each_ending_is_a_piece(ending):
+    assert BytePairs().pieces(f'they{ending}x') == ['they', ending, 'x'] == regex.findall(GPT2, f'they{ending}x')
+
+
 def test_another_pattern_cuts_otherwise_and_what_loses_something_is_refused():
     assert BytePairs(pattern=r'\d|\D+').pieces('ab12') == ['ab', '1', '2']
     with pytest.raises(ValueError, match=r"pattern '\\\\w\+' leaves out a part"): BytePairs(pattern=r'\w+').encode('a b')
@@ -424,6 +429,14 @@ def test_the_classes_of_the_pattern_are_those_that_the_lesson_says():
     assert {*re.findall(r'\d', text)} == {c for c in points if kind[c] == 'Nd'}
     assert {*re.findall(r'\s', text)} == {*regex.findall(r'\s', text)} | {*'\x1c\x1d\x1e\x1f'}
     assert all(''.join(re.findall(PATTERN, part)) == part for part in (text, text[::-1]))
+
+
+def test_a_piece_is_encoded_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(exp.nb_15, 'encode_piece', lambda piece, ranks: asked.append(piece) or [*piece])
+    tok = BytePairs()
+    tok.encode('a b a'), tok.encode(' a b')
+    assert asked == [b'a', b' b', b' a']
 
 
 def test_the_memory_does_not_grow_for_ever():
