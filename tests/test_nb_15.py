@@ -362,6 +362,10 @@ def test_another_file_is_refused(tmp_path, text, why):
     with pytest.raises(ValueError, match='no JSON'): Tokenizer.load(tmp_path/'tok.json')
 
 
+def test_the_first_and_the_newest_token_may_be_merged():
+    assert BytePairs([(0, 97), (256, 256)]).merges == [(0, 97), (256, 256)] and BytePairs([(97, 0)]).encode('a\0') == [256]
+
+
 def test_two_merges_that_make_the_same_bytes_are_refused():
     with pytest.raises(ValueError, match="merge 3 makes b'abc'"): BytePairs([(97, 98), (98, 99), (256, 99), (97, 257)])
 
