@@ -4,7 +4,7 @@ from setuptools import setup
 
 FASTAI = ['fastcore', 'fastdownload', 'fasttransform', 'plum-dispatch', 'pandas', 'scikit-learn', 'scipy', 'cloudpickle']
 NOTEBOOKS = ['nbformat', 'nbclient', 'nbconvert', 'ipykernel', 'latex2mathml', 'beautifulsoup4', 'jinja2']
-DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist', 'emoji')}
+DATA = {f'exp.data.{name}': f'data/{name}' for name in ('mnist', 'fashion-mnist', 'emoji', 'shakespeare', 'names')}
 
 setup(
     name='exp-lessons',
@@ -34,7 +34,7 @@ setup(
     install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx', 'pillow>=11'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'torchmetrics', *NOTEBOOKS],
-        'bench': ['nbdev', 'jupytext', 'lightning', 'skorch', *FASTAI, *NOTEBOOKS],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'tiktoken', 'tokenizers', 'torchmetrics', *NOTEBOOKS],
+        'bench': ['nbdev', 'jupytext', 'lightning', 'rustbpe', 'skorch', 'tiktoken', 'tokenizers', *FASTAI, *NOTEBOOKS],
     },
 )
