@@ -465,7 +465,7 @@ def test_settings_and_targets_that_make_no_sense_are_refused(make, words):
     with pytest.raises(ValueError, match=words): make()
 
 
-@pytest.mark.parametrize('change', [*CHANGES, lambda x: Mixup(2)(x, torch.zeros(len(x), dtype=torch.int64)), lambda x: CutMix(2)(x, torch.zeros(len(x), dtype=torch.int64))], ids=str)
+@pytest.mark.parametrize('change', [*CHANGES, lambda x: Mixup(2)(x, torch.zeros(len(x), dtype=torch.int64)), lambda x: CutMix(2)(x, torch.zeros(len(x), dtype=torch.int64))], ids=lambda change: type(change).__name__)
 def test_pictures_that_are_none_are_refused(change):
     with pytest.raises(TypeError, match='pictures of torch.uint8, wanted floats'): change(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
     for shape in ((2, 4, 4), (2, 16), (1, 2, 3, 4, 4)):
