@@ -32,4 +32,5 @@ MUTANTS = [
     ("timer.blocked_autorange(min_run_time=seconds).median", "timer.timeit(1).raw_times[0] / 2", 'one call is enough, and there were two'),
     ("num_threads=threads", "num_threads=1", 'the number of threads does not matter'),
     ("package.parent/'data'/folder, *map", "*map", 'data lie inside the package'),
+    ("if not dataset['mirrors']:", "if False:", 'every file has another address'),
 ]
