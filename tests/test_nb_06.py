@@ -144,8 +144,10 @@ def test_until_a_fit_is_over_everybody_sees_the_settings_of_its_last_batch():
 def test_a_schedule_may_return_any_kind_of_number(tmp_path):
     import numpy as np
     sched = lambda pos: np.interp(pos, [0, 1], [.1, .2])
-    learn = learner([ParamScheduler(lr=sched), recorder := Recorder(), Checkpoint(tmp_path)]).fit(1)
-    assert {type(lr) for lr in recorder.lrs} == {float} and len([*tmp_path.glob('*.pt')]) == 1
+    seen, recorder = [], Recorder()
+    kinds = Diary(after_step=lambda learn: seen.append(type(learn.opt.param_groups[0]['lr'])))
+    learner([ParamScheduler(lr=sched), recorder, kinds, Checkpoint(tmp_path)]).fit(1)
+    assert {type(lr) for lr in recorder.lrs} == {*seen} == {float} and len([*tmp_path.glob('*.pt')]) == 1
 
 
 def test_groups_can_have_schedules_of_their_own():

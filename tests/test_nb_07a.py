@@ -418,6 +418,8 @@ def test_a_second_fit_begins_anew_and_may_be_of_another_model():
     learner([stats]).fit(2)
     learner(layers=[nn.ReLU()]).fit(1, [stats])
     assert len(stats.names) == 4 and stats.table(3)['batch'].tolist() == [1, 2, 3]
+    again = learner([stats]).fit(1).fit(1)
+    assert stats.table(0)['batch'].tolist() == [1, 2, 3] and len(stats.rows) == len(stats.names) == len([*again.model])
 
 
 @pytest.mark.parametrize('error', [CancelFit('enough'), KeyboardInterrupt('pressed'), ValueError('broken')])
