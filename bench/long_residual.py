@@ -20,9 +20,9 @@ from exp.nb_04a import Callback
 from exp.nb_05 import Learner, MetricsCallback
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import OneCycle
-from exp.nb_07 import windows
 from exp.nb_09 import AdamW, Design, Muon, Together, slot
 from exp.nb_11 import ResNet
+from exp.nb_12 import Affine, Augment, Erase, Flip
 
 GOALS, SEEDS, LIMIT = {5: .930, 20: .945, 50: .952}, {5: (1, 2, 3), 20: (1, 2, 3), 50: (1,)}, 300_000
 SETTINGS = dict(stem_widths=(24,), widths=(24, 48, 120), depth=1, stem_stride=1, rate=.01, decay=.05, smoothing=.1, flip=True, shift=0, erase=0, bs=128)
@@ -31,25 +31,9 @@ CHOICE = {5: [dict(rate=.01), dict(rate=.005), dict(shift=1), HALF], 20: [dict(s
 FOLDER = Path(__file__).parents[1]/'build'/'long_residual'
 
 
-class Augment(Callback):
-    "Training pictures turned left to right, each with probability 1/2, moved by up to `shift` pixels, and with a square of `erase` pixels set to 0."
-    same = ('flip', 'shift', 'erase')
-    def __init__(self, flip, shift, erase): self.flip, self.shift, self.erase = flip, shift, erase
-
-    def before_batch(self, learn):
-        if learn.training: learn.xb = self.changed(learn.xb)
-
-    def changed(self, x):
-        n, s, e = len(x), self.shift, self.erase
-        if self.flip: x = torch.where(torch.rand(n, 1, 1, 1) < .5, x, x.flip(3))
-        if s:
-            i, j = torch.randint(2*s + 1, (2, n))
-            x = windows(F.pad(x, (s, s, s, s), value=x.min().item()), x.shape[2])[torch.arange(n), :, i, j]
-        if e:
-            places = torch.arange(x.shape[2]) - torch.randint(1 - e, x.shape[2], (2, n, 1))         # partly outside at times
-            rows, columns = (places >= 0) & (places < e)
-            x = x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.)
-        return x
+def augment(flip, shift, erase):
+    "Lesson 12's: pictures turned left to right, each with probability 1/2, moved by up to `shift` pixels, and with a box of `erase` pixels at 0."
+    return Augment(*[Flip()] * flip, *[Affine(shift=shift/28)] * (shift > 0), *[Erase(erase/28)] * (erase > 0))
 
 
 class Cpu(Callback):
@@ -103,7 +87,7 @@ def learner(s, seed, train, valid):
     model = init_layers(ResNet(1, 10, s['stem_widths'], s['widths'], s['depth'], s['stem_stride'], norm=nn.BatchNorm2d))
     model.to(memory_format=torch.channels_last)
     assert sum(p.numel() for p in model.parameters()) <= LIMIT
-    cbs = [MetricsCallback(accuracy=accuracy), OneCycle(s['rate'], moms=None), Augment(s['flip'], s['shift'], s['erase']), cpu := Cpu()]
+    cbs = [MetricsCallback(accuracy=accuracy), OneCycle(s['rate'], moms=None), augment(s['flip'], s['shift'], s['erase']), cpu := Cpu()]
     loss = functools.partial(F.cross_entropy, label_smoothing=s['smoothing'])
     return Learner(model, get_dls(train, valid, s['bs'], seed=seed), loss, functools.partial(optimiser, decay=s['decay']), lr=s['rate'], cbs=cbs), cpu
 

@@ -3,28 +3,27 @@
 
 # ---
 #
-# %% nbs/15_tokens.ipynb 98b8d03f
+# %% nbs/15_tokens.ipynb f36b537b
 import gzip, json, math, operator, re
 from collections import defaultdict
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 import torch
-import exp
+from exp.nb_01 import data_file
 from exp.nb_04 import Dataset
 
 # ---
-# get_text
-# %% nbs/15_tokens.ipynb 343bb332
+# TEXTS
+# %% nbs/15_tokens.ipynb e5381749
+TEXTS = {name: {'name': name, 'system': [], 'mirrors': [], 'sha256': {f'{name}.txt.gz': sha256}} for name, sha256 in [
+    ('shakespeare', 'ff0a3c780e51f74019868028c269a574e1ac6e822bdad20f2ccfdef281e0addc'),
+    ('names', '94a3970f726038101cf915aba5852da71160025828ce1d912e8837d593d08b05')]}
+
 def get_text(name):
     """The text of a data set: 'shakespeare', 5 MB of plays and poems, or 'names', a first name a line, the most given
     first. ValueError for another name, FileNotFoundError where the file did not come with the package."""
-    if name not in ('shakespeare', 'names'):
-        raise ValueError(f"get_text: {name!r}, wanted 'shakespeare' or 'names'")
-    package = Path(exp.__file__).parent
-    for data in (package/'data', package.parent/'data'):
-        path = data/name/f'{name}.txt.gz'
-        if path.is_file(): return gzip.decompress(path.read_bytes()).decode()
-    raise FileNotFoundError(f'get_text: {path} is missing: it belongs to the package')
+    if name not in TEXTS: raise ValueError(f'get_text: {name!r}, wanted one of {[*TEXTS]}')
+    return gzip.decompress(data_file(TEXTS[name], f'{name}.txt.gz').read_bytes()).decode()
 
 # ---
 # bigram_counts
