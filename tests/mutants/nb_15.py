@@ -2,7 +2,7 @@
 MUTANTS = [
     # the texts
     ("read_bytes()).decode()", "read_bytes()).decode('latin-1')", 'a byte is a character'),
-    ("if name not in ('shakespeare', 'names'):\n", "if False:\n", 'who asks for a text knows its name'),
+    ("if name not in TEXTS: raise", "if False: raise", 'who asks for a text knows its name'),
     # counting
     ("torch.bincount(ids[:-1]*c + ids[1:]", "torch.bincount(ids[1:]*c + ids[:-1]", 'row and column are exchanged'),
     ("minlength=c*c).reshape(c, c)", "minlength=c*c)[:c*c].reshape(c, c).t()", 'the table is turned'),
