@@ -144,7 +144,7 @@ def download(urls, sha256, folder='', rounds=2, timeout=30):
 
 # ---
 # data_file
-# %% nbs/01_matmul.ipynb 4853cda8
+# %% nbs/01_matmul.ipynb 9210d893
 def data_file(dataset, name):
     """The path of a `dataset`'s file `name`: with the package, where the system keeps it, or downloaded. ValueError: it has
     none such; FileNotFoundError: it is gone, and has no other address."""
@@ -154,8 +154,7 @@ def data_file(dataset, name):
     places = package/'data'/folder, package.parent/'data'/folder, *map(Path, dataset['system'])
     for place in places:
         if (place/name).is_file(): return place/name
-    if not dataset['mirrors']:
-        raise FileNotFoundError(f'{folder}: {name} is in none of {[*map(str, places)]}, and has no other address')
+    if not dataset['mirrors']: raise FileNotFoundError(f'{folder}: {name} is in none of {[*map(str, places)]}')
     return download([mirror + name for mirror in dataset['mirrors']], dataset['sha256'][name], folder)
 
 # ---
