@@ -34,7 +34,7 @@ setup(
     install_requires=['torch>=2.4', 'numpy', 'matplotlib', 'fastprogress>=1.0.3,<1.1', 'pooch>=1.8', 'networkx', 'pillow>=11'],
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'tiktoken', 'tokenizers', 'torchmetrics', *NOTEBOOKS],
-        'bench': ['nbdev', 'jupytext', 'lightning', 'rustbpe', 'skorch', 'tiktoken', 'tokenizers', *FASTAI, *NOTEBOOKS],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'tiktoken', 'tokenizers', 'torchmetrics', 'transformers', *NOTEBOOKS],
+        'bench': ['nbdev', 'jupytext', 'lightning', 'rustbpe', 'skorch', 'tiktoken', 'tokenizers', 'transformers', *FASTAI, *NOTEBOOKS],
     },
 )
