@@ -1,6 +1,6 @@
 """Lesson 15: training and encoding beside the textbook's way, `tokenizers`, `tiktoken` and `rustbpe`, one thread each. `python bench/bench_tokens.py`
 
-The textbook takes minutes: `python bench/bench_tokens.py 1` measures one round of each instead of 5."""
+The textbook takes minutes: `python bench/bench_tokens.py 1` measures one round of each instead of 3."""
 import os
 os.environ.update(RAYON_NUM_THREADS='1', TOKENIZERS_PARALLELISM='false')
 import re, sys
@@ -12,7 +12,7 @@ from exp.nb_15 import PATTERN, BytePairs, Tokenizer, count_words, get_text, merg
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXT = get_text('shakespeare')
 FEW, MANY, PART = 20, 1000, TEXT[:1_000_000]
-ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 5
+ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 3
 found = {}                         # the merges that the trainers of ours have found
 
 

@@ -5,7 +5,7 @@ round measures every candidate once; a ratio is the median, over rounds, of a ca
 same round, and its quartiles and the number of rounds stand beside it. Of times in seconds only the reference's median is shown.
 
 A machine that does other things, or ratios that scatter widely, give no table: `ANYWAY=1` writes it all the same, with the reason."""
-import os, platform, re, statistics, sys, time
+import math, os, platform, re, statistics, sys, time
 from pathlib import Path
 
 RESULTS = Path(__file__).with_name('RESULTS.md')
@@ -16,7 +16,7 @@ the rounds, of a candidate's time divided by the reference's time in the same ro
 above. Of times in seconds only the reference's median is shown: medians of different candidates come from different rounds, and their
 quotient is another number. A ratio without quartiles comes from a run that did not keep them.
 """
-BUSY, WIDE = .1, .3                # the share of all cores that others may take; the distance of the quartiles, as a share of the median
+BUSY, WIDE = .1, .1                # the share of all cores that others may take; quartiles' distance over the root of the rounds, as a share of the median
 doubts = []                        # why what this process has measured should not be published
 
 
@@ -43,12 +43,12 @@ def ratio(seconds, name, reference):
 
 
 def times(seconds, name, reference):
-    "The ratio in words, `1.02 (0.97 to 1.05)`; of the reference itself its median time. Wide quartiles raise a doubt."
+    "The ratio in words, `1.02 (0.97 to 1.05)`; of the reference itself its median time. Quartiles too wide for so few rounds raise a doubt."
     if name == reference:
         median = statistics.median(seconds[name])
         return f'1 = {median:.3g} s' if median >= 1 else f'1 = {median*1e3:.3g} ms'
     low, median, high = ratios(seconds, name, reference)
-    if high - low > WIDE * median: doubts.append(f'{name}, times {reference}: the quartiles of {median:.2f} are {low:.2f} and {high:.2f}')
+    if (high - low) / math.sqrt(len(seconds[name])) > WIDE * median: doubts.append(f'{name}, times {reference}: the quartiles of {median:.2f} are {low:.2f} and {high:.2f}')
     return f'{median:.2f} ({low:.2f} to {high:.2f})'
 
 
