@@ -1,11 +1,9 @@
-import math, subprocess, sys
-from pathlib import Path
+import math
 import pytest, torch
 from torch import tensor
 from exp.nb_12a import Demand, Gate, calibration_error, reliability
 
 close = torch.testing.assert_close
-ROOT = Path(__file__).parents[1]
 
 
 def answers(*sure, c=4):
@@ -141,10 +139,10 @@ def test_a_gate_without_demands_with_two_of_one_name_or_asked_without_a_figure_i
         with pytest.raises(ValueError, match=r"no figure for \['calibration'\]"): ask({'right': 1.})
 
 
-def test_a_lesson_whose_gate_is_missed_ends_with_a_status_and_names_the_figure(tmp_path):
-    import nbformat
-    cells = ["from exp.nb_12a import Demand, Gate", "Gate(Demand('right', .8, '')).check({'right': .41})"]
+def test_a_lesson_whose_gate_is_missed_fails_and_the_figure_is_named(tmp_path):
+    import nbformat, run_notebooks
+    cells = ["from exp.nb_12a import Demand, Gate", "Gate(Demand('right', .8, '')).check({'right': .41})", "print('never')"]
     (tmp_path/'nbs').mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells]), tmp_path/'nbs'/'99_milestone.ipynb')
-    done = subprocess.run([sys.executable, ROOT/'run_notebooks.py', tmp_path/'nbs'/'99_milestone.ipynb', '--book', tmp_path/'book'], capture_output=True, text=True)
-    assert done.returncode == 1 and 'FAILED 99_milestone.ipynb' in done.stdout and 'the gate stays closed: right at least 0.8, got 0.410' in done.stdout
+    with pytest.raises(run_notebooks.LessonError, match=r'cell 2: AssertionError: the gate stays closed: right at least 0.8, got 0.410'):
+        run_notebooks.execute(tmp_path/'nbs'/'99_milestone.ipynb')
