@@ -11,14 +11,13 @@ from exp.nb_05 import check_count
 
 # ---
 # reliability
-# %% nbs/12a_milestone.ipynb 1b519e6b
+# %% nbs/12a_milestone.ipynb d0dd8e52
 def reliability(p, y, bins=10):
     """Of probabilities `p`, (n, c), and classes `y`, (n,), for each of `bins` equal steps of confidence, which is the
     largest of a row: how many answers, their mean confidence, the share that is right; each (bins,), float64, 0 where
     there are none. ValueError: no answers, rows that are no probabilities; TypeError: classes that are not int64."""
     check_classes('reliability', p, y)
     check_count('reliability: bins', bins)
-    p = p.double()
     if not len(p): raise ValueError('reliability: no answers')
     if not ((p >= 0).all() and ((p.sum(1) - 1).abs() < .01).all()):
         raise ValueError('reliability: rows that are no probabilities, wanted the softmax of the logits')

@@ -6,7 +6,6 @@ MUTANTS = [
     ("(p >= 0).all() and", "True and", 'a probability may be negative'),
     ("((p.sum(1) - 1).abs() < .01)", "(p.sum(1) - 1 < .01)", 'less than everything is everything'),
     ("((p.sum(1) - 1).abs() < .01)", "((p.sum(1) - 1) == 0)", 'numbers sum to 1 to the last bit'),
-    ("    p = p.double()\n", "", 'sixteen bits are enough for a sum'),
     ("sure, said = p.max(1)", "sure, said = p.gather(1, y[:, None])[:, 0], p.argmax(1)", 'confidence is the probability of the right class'),
     ("sure, said = p.max(1)", "sure, said = p.min(1)", 'the least one counts'),
     ("sure, said = p.max(1)", "sure, said = p.mean(1), p.argmax(1)", 'confidence is the mean of a row'),
