@@ -34,7 +34,7 @@ book: .venv/installed
 milestone: .venv/installed
 	@$(PY) run_notebooks.py nbs/*_milestone.ipynb; status=$$?; \
 	for lesson in nbs/*_milestone.ipynb; do echo; echo "$$lesson"; \
-	sed -n '/<pre>  .*\(at least\|wanted\) /,/<\/pre>/{ s/.*<pre>//; s/<\/pre>.*//; p; }' book/$$(basename "$$lesson" .ipynb).html; done; exit $$status
+	sed -nE '/<pre[^>]*> +(at least|wanted) /,/<\/pre>/{ s/.*<pre[^>]*>//; s/<\/pre>.*//; /./p; }' "book/$$(basename "$$lesson" .ipynb).html"; done; exit $$status
 
 # All of them: in as many processes as there are cores, and then, alone, what measures times
 test: .venv/installed
