@@ -49,7 +49,7 @@ def test_who_is_always_certain_errs_by_the_share_that_is_wrong():
     p = torch.eye(5)[[0, 1, 2, 3, 4, 4, 0]]
     assert calibration_error(p, tensor([0, 1, 2, 0, 0, 0, 0])) == pytest.approx(3/7)
     n, sure, right = reliability(p, tensor([0, 1, 2, 0, 0, 0, 0]))
-    assert n[-1] == 7 and n[:-1].sum() == 0 and sure[-1] == 1               # a confidence of 1 is in the last step
+    assert n.tolist() == [0]*9 + [7] and len(sure) == len(right) == 10 and sure[9] == 1               # a confidence of 1 is in the last step
 
 
 def test_who_says_the_same_of_every_class_errs_by_nothing_if_the_classes_are_equally_frequent():
@@ -137,6 +137,7 @@ def test_a_gate_without_demands_with_two_of_one_name_or_asked_without_a_figure_i
     with pytest.raises(ValueError, match="right', 'right"): Gate(LEAST, Demand('right', .9, ''))
     for ask in (Gate(LEAST, MOST).missed, Gate(LEAST, MOST).check):
         with pytest.raises(ValueError, match=r"no figure for \['calibration'\]"): ask({'right': 1.})
+        with pytest.raises(ValueError, match=r"no figure for \['right'\]"): ask({'calibration': 0.})
 
 
 def test_a_lesson_whose_gate_is_missed_fails_and_the_figure_is_named(tmp_path):
