@@ -4,7 +4,7 @@ def pair(end='return divmod(table.argmax().item(), c)', diagonal='.fill_diagonal
     return lines('confused(p, y)', 'c = p.shape[1]', f'table = torch.bincount({key}, minlength=c*c).reshape(c, c){diagonal}', more, end)
 def cool(end='return tried[losses.argmin()].item()', loss='F.cross_entropy(logits / T, y)', tried='torch.logspace(-1, 1, 1000)'):
     return lines('temperature(logits, y)', f'tried = {tried}', f'losses = torch.stack([{loss} for T in tried])', end)
-def far(right='still(1)', left='still(-1)', find='max(by for by in range(8) if read(by*way) >= .7)'):
+def far(right='still(1)', left='still(-1)', find='max(by for by in range(8) if read(by*way) >= .5)'):
     return f'''def read(dx): return share_right(ask(shifted(x_valid[:2000], dx, 0)), y_valid[:2000])
 def still(way): return {find}
 farthest = {right}, {left}'''
@@ -27,8 +27,8 @@ ANSWERS = {
         [(cool(loss='F.cross_entropy(logits * T, y)'), 'upside down'), (cool('return losses.min().item()'), 'the cross entropy that it reaches'), (cool(loss='F.cross_entropy((logits / T).softmax(1), y)'), 'the softmax is taken twice'), (cool(loss='tensor(calibration_error((logits / T).softmax(1), y))', tried='torch.logspace(-1, 1, 2001)'), 'the calibration error smallest'),
          (cool('return tried[losses.argmin()].log().item()'), 'the logarithm'), (cool('tried[losses.argmin()].item()'), 'is there a `return`'), (cool('return 1.'), 'that changes nothing'), (cool('return losses.argmin().item()'), 'not the smallest'), (cool('return "hot"'), 'wanted one number, got str'), ('temperature = 1.5', 'wanted a function'),
          (cool(loss='F.cross_entropy(logits / T, z)'), "name 'z' is not defined"), (cool(loss='F.nll_loss((logits / T).softmax(1), y)', tried='torch.logspace(-1, 1, 2001)'), 'the logarithm is missing'), (lines('temperature(logits, y)', 'logits /= 2', 'return 1.'), 'have been changed'), (cool('return tried[losses.argmin()].item()**2'), 'the square')]),
-    4: ([far(), far(find='next(by for by in range(7, -1, -1) if read(way*by) >= .7)').replace('farthest = ', 'farthest = [*(').replace('still(1), still(-1)', 'still(1), still(-1))]')],
-        [(far('still(1) + 1', 'still(-1) + 1'), 'the first at which it does not'), (far('still(1) - 1', 'still(-1) - 1'), 'one more still goes'), (far(left='-still(-1)'), 'a number from 0 on'), ('farthest = 7, 7', 'too many'), ('farthest = 0, 0', 'too few'),
+    4: ([far(), far(find='next(by for by in range(7, -1, -1) if read(way*by) >= .5)').replace('farthest = ', 'farthest = [*(').replace('still(1), still(-1)', 'still(1), still(-1))]')],
+        [(far('still(1) + 1', 'still(-1) + 1'), 'the first at which it does not'), (far('still(1) - 1', 'still(-1) - 1'), 'one more still goes'), (far(left='-still(-1)'), 'a number from 0 on'), ('farthest = 7, 7', 'too many'), ('farthest = 0, 7', 'to the right, 0 is too few'),
          ('farthest = 3', 'wanted two whole numbers'), ('farthest = ("a", "b")', 'wanted two whole numbers'), ('farthest = None', 'wanted two whole numbers')]),
     5: ([mended(), mended('(sure >= step/bins) & ((sure < (step + 1)/bins) | (step == bins - 1))'), 'calibration_wrong = calibration_error'],
         [('pass', 'the bug is still there'), (mended('(sure >= step/bins) & (sure <= (step + 1)/bins)'), 'counted in both'), (mended('((sure >= step/bins) & (sure < (step + 1)/bins)) | (sure == 1)'), 'now in every step'), (mended('(sure > step/bins) & (sure < (step + 1)/bins)'), 'the lower ends are lost'),
