@@ -161,7 +161,7 @@ def test_make_milestone_runs_all_of_them_shows_each_gate_and_fails_if_one_did(pl
 def test_a_milestone_stops_where_its_gate_is_missed_and_names_the_figure(path):
     from unittest.mock import MagicMock
     sources = [''.join(cell['source']) for cell in code_cells(path)]
-    gate, look = [next(found[0] for source in sources if (found := re.search(begin, source, re.DOTALL | re.MULTILINE))) for begin in (r'^GATE = .*?(?=\Z|^ours = )', '^ours = .*')]
+    gate, look = [next(found[0] for source in sources if (found := re.search(begin, source, re.DOTALL | re.MULTILINE))) for begin in (r'^GATE = .*?(?=\Z|^for |^ours = )', '^ours = .*')]
     space = {'learn': MagicMock(), 'examine': lambda *_: figures}
     exec('\n'.join(re.findall('^from exp.*', '\n'.join(sources), re.MULTILINE)), space)
     own = f"nb_{path.stem.split('_')[0]}"
