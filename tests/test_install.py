@@ -162,7 +162,7 @@ def test_a_milestone_stops_where_its_gate_is_missed_and_names_the_figure(path):
     from unittest.mock import MagicMock
     sources = [''.join(cell['source']) for cell in code_cells(path)]
     gate, look = [next(found[0] for source in sources if (found := re.search(begin, source, re.DOTALL | re.MULTILINE))) for begin in (r'^GATE = .*?(?=\Z|^for |^ours = )', '^ours = .*')]
-    space = {'learn': MagicMock(), 'examine': lambda *_: figures}
+    space = {**dict.fromkeys(['learn', 'ask', 'x_test', 'y_test'], MagicMock()), 'examine': lambda *_: figures}
     exec('\n'.join(re.findall('^from exp.*', '\n'.join(sources), re.MULTILINE)), space)
     own = f"nb_{path.stem.split('_')[0]}"
     if (ROOT/'exp'/f'{own}.py').exists(): exec(f'from exp.{own} import *', space)
