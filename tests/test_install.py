@@ -1,8 +1,8 @@
 "install.py, the Makefile and constraints.txt: what a newcomer's first command does, and what it says when that goes wrong. No network is used."
-import ast, os, re, shutil, subprocess, sys
+import ast, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
-import install, pins
+import install, pins, run_notebooks
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name == 'nt', reason='a script stands for pip')
@@ -132,16 +132,51 @@ def test_what_is_installed_is_not_installed_again(place, no_pip, monkeypatch, ca
     assert capsys.readouterr().out == ''
 
 
+MILESTONES = sorted((ROOT/'nbs').glob('*_milestone.ipynb'))
+each_milestone = pytest.mark.parametrize('path', MILESTONES, ids=lambda path: path.stem)
+def code_cells(path): return [cell for cell in json.loads(path.read_text(encoding='utf-8'))['cells'] if cell['cell_type'] == 'code']
+
+
+def gate_table(path):
+    "The table of its gate that a milestone has saved."
+    return next(text for cell in code_cells(path) for output in cell['outputs'] if re.match(' +(at least|wanted) ', text := ''.join(output.get('text', ''))))
+
+
 @posix
-def test_make_milestone_says_how_well_digits_are_read(place):
-    import json
-    cells = json.loads((ROOT/'nbs'/'06a_milestone.ipynb').read_text(encoding='utf-8'))['cells']
-    table = next(text for cell in cells for output in cell.get('outputs', []) if 'at least' in (text := ''.join(output.get('text', ''))))
-    folder = place('mkdir -p book; (printf "<p>text</p>\\n<pre>"; cat table; echo "</pre>") > book/06a_milestone.html; exit 1')
-    (folder/'table').write_text(table)
+@pytest.mark.parametrize('status', [0, 1, 3])
+def test_make_milestone_runs_all_of_them_shows_each_gate_and_fails_if_one_did(place, status):
+    folder = place(f'echo "$@"\nexit {status}')
+    for name in ('nbs', 'book'): (folder/name).mkdir()
+    for path in MILESTONES:
+        (folder/'nbs'/path.name).touch()
+        run_notebooks.show(path, folder/'book')                 # as the run would have written it
     env = {name: value for name, value in os.environ.items() if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}     # `make test` may have started us
     done = subprocess.run(['make', 'milestone', '-o', '.venv/installed'], cwd=folder, capture_output=True, text=True, env=env)
-    assert done.returncode != 0 and done.stdout.split('\n')[:6] == table.split('\n')[:6]
+    ran = ' '.join(['run_notebooks.py', *[f'nbs/{path.name}' for path in MILESTONES]])
+    assert done.stdout.rstrip() == '\n\n'.join([ran, *[f'nbs/{path.name}\n{gate_table(path).rstrip()}' for path in MILESTONES]])
+    assert len(MILESTONES) >= 2 and (done.returncode != 0) == (status != 0)
+
+
+@each_milestone
+def test_a_milestone_stops_where_its_gate_is_missed_and_names_the_figure(path):
+    from unittest.mock import MagicMock
+    sources = [''.join(cell['source']) for cell in code_cells(path)]
+    gate, look = [next(found[0] for source in sources if (found := re.search(begin, source, re.DOTALL | re.MULTILINE))) for begin in (r'^GATE = .*?(?=\Z|^for |^ours = )', '^ours = .*')]
+    space = {**dict.fromkeys(['learn', 'ask', 'x_test', 'y_test'], MagicMock()), 'examine': lambda *_: figures}
+    exec('\n'.join(re.findall('^from exp.*', '\n'.join(sources), re.MULTILINE)), space)
+    own = f"nb_{path.stem.split('_')[0]}"
+    if (ROOT/'exp'/f'{own}.py').exists(): exec(f'from exp.{own} import *', space)
+    exec(gate, space)
+    demands = space['GATE'].items() if isinstance(space['GATE'], dict) else [(demand.name, demand.limit) for demand in space['GATE'].demands]
+    figures = dict(demands)
+    exec(look, space)
+    for name, limit in demands:
+        figures[name] = float('nan')
+        with pytest.raises(AssertionError) as stopped: exec(look, space)
+        why = str(stopped.value).removeprefix('the gate stays closed: ')
+        assert (why == f"['{name}']" or why.startswith(f'{name} at ')) and ';' not in why
+        figures[name] = limit
+    assert len(figures) == 5
 
 
 def test_each_line_is_a_pin_of_one_package_to_one_version():
