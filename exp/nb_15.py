@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/15_tokens.ipynb f36b537b
-import gzip, json, math, operator, re
+# %% nbs/15_tokens.ipynb 374a95f0
+import gzip, hashlib, json, math, operator, re
 from collections import defaultdict
 from heapq import heapify, heappop, heappush
 from pathlib import Path
@@ -202,12 +202,16 @@ class BytePairs:
 
 # ---
 # FORMAT
-# %% nbs/15_tokens.ipynb b4be1c20
-FORMAT = 'exp tokenizer 1'          # what a file begins with; another version gets another number
+# %% nbs/15_tokens.ipynb 88930d6b
+FORMAT = 'exp tokenizer 2'          # what a file begins with; another version gets another number
+
+def digest(parts):
+    "SHA-256 of what can be written as JSON: for the same values always the same."
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 # ---
 # Tokenizer
-# %% nbs/15_tokens.ipynb 08c7f01b
+# %% nbs/15_tokens.ipynb 13597ea3
 class Tokenizer(BytePairs):
     """BytePairs with tokens `special`, by name, behind the others: `encode` never gives one, `decode` gives its name.
     `save` writes plain JSON, and `load` refuses what is damaged. ValueError for names that are not different texts."""
@@ -227,7 +231,7 @@ class Tokenizer(BytePairs):
     def save(self, path):
         "Writes a file of JSON for `load`."
         parts = {'merges': self.merges, 'special': [*self.special], 'pattern': self.pattern}
-        Path(path).write_text(json.dumps({'format': FORMAT, 'tokens': len(self), **parts}), encoding='utf-8')
+        Path(path).write_text(json.dumps({'format': FORMAT, 'sha256': digest(parts), **parts}), encoding='utf-8')
 
     @classmethod
     def load(cls, path):
@@ -236,13 +240,13 @@ class Tokenizer(BytePairs):
         except ValueError as e: raise ValueError(f'{path}: no JSON, or cut short: {e}') from None
         form = parts.pop('format', None) if isinstance(parts, dict) else type(parts).__name__
         if form != FORMAT: raise ValueError(f'{path}: its format is {form!r}, wanted {FORMAT!r}')
-        missing = {'tokens', 'merges', 'special', 'pattern'} - {*parts}
+        missing = {'sha256', 'merges', 'special', 'pattern'} - {*parts}
         if missing: raise ValueError(f'{path}: no {" and no ".join(sorted(missing))} in it')
-        promised = parts.pop('tokens')
+        promised = parts.pop('sha256')
         try: made = cls(**parts)
         except (TypeError, ValueError) as e: raise ValueError(f'{path}: {e}') from None
-        if len(made) == promised: return made
-        raise ValueError(f'{path}: {promised} tokens are promised, and it makes {len(made)}')
+        if digest(parts) == promised: return made
+        raise ValueError(f'{path}: something in it was changed after it was saved')
 
 # ---
 # TextBlocks

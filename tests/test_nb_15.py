@@ -7,7 +7,7 @@ from torch import nn, tensor
 import exp.nb_15
 from exp.nb_04 import BatchLoader, cross_entropy, get_dls, takes_many
 from exp.nb_05 import Learner
-from exp.nb_15 import PATTERN, BytePairs, TextBlocks, Tokenizer, bigram_counts, bits_per_byte, count_changes, count_words, encode_piece, get_text, merge, token_bytes, train_merges
+from exp.nb_15 import PATTERN, BytePairs, TextBlocks, Tokenizer, bigram_counts, bits_per_byte, count_changes, count_words, digest, encode_piece, get_text, merge, token_bytes, train_merges
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"        # the original, for tiktoken and regex
 ODD = "Who's there?  I'll\n\n  say_2 things: naïve 日本 🙂\tx\r\n 1599!! a\u0301 \u00a0'S don't \x1e"
@@ -326,12 +326,17 @@ def test_what_is_saved_is_plain_json_and_comes_back(tmp_path):
     assert (again.merges, again.special, again.pattern, again.tokens) == (tok.merges, tok.special, tok.pattern, tok.tokens)
     assert again.encode(ODD) == tok.encode(ODD) != TOK.encode(ODD) and len(again) == len(tok) == 458
     parts = json.loads((tmp_path/'tok.json').read_text(encoding='utf-8'))
-    assert parts == {'format': 'exp tokenizer 1', 'tokens': 458, 'merges': [list(pair) for pair in TOK.merges], 'special': ['é', '<|x|>'], 'pattern': r'\s|\S+'}
+    assert len(parts.pop('sha256')) == 64
+    assert parts == {'format': 'exp tokenizer 2', 'merges': [list(pair) for pair in TOK.merges], 'special': ['é', '<|x|>'], 'pattern': r'\s|\S+'}
+
+
+CHANGED = 'something in it was changed after it was saved'
 
 
 @pytest.mark.parametrize('change, why', [
-    (dict(format='exp tokenizer 2'), "format is 'exp tokenizer 2', wanted 'exp tokenizer 1'"), (dict(format=None), 'format is None'),
-    (dict(merges=[[97, 98]]), '259 tokens are promised, and it makes 258'), (dict(tokens=258), '258 tokens are promised'), (dict(special=['x', 'y']), 'makes 260'),
+    (dict(format='exp tokenizer 1'), "format is 'exp tokenizer 1', wanted 'exp tokenizer 2'"), (dict(format=None), 'format is None'),
+    (dict(merges=[[97, 98]]), CHANGED), (dict(sha256='0' * 64), CHANGED), (dict(sha256=None), CHANGED), (dict(special=['x', 'y']), CHANGED), (dict(special=['X']), CHANGED), (dict(special='x'), CHANGED),
+    (dict(merges=[[97, 98], [256, 100]]), CHANGED), (dict(merges=[[97, 99], [256, 99]]), CHANGED), (dict(pattern=r'[\s\S]'), CHANGED),
     (dict(merges=[[97, 98], [257, 99]]), r'merge 1 is \(257, 99\), and by then there are the tokens 0 to 256'), (dict(merges=[[97, 98], [-1, 99]]), r'merge 1 is \(-1, 99\)'),
     (dict(merges=[[97, 98], [97, 98]]), "merge 1 makes b'ab', which an earlier token is already"), (dict(merges=[[97, 98], [99]]), r'merge 1 is \[99\], wanted two whole numbers'),
     (dict(merges=[[97, 98], [97, '98']]), 'wanted two whole numbers'), (dict(merges=[[97, 98], [97, 98.]]), 'wanted two whole numbers'), (dict(merges=5), 'not iterable'),
@@ -345,7 +350,7 @@ def test_a_damaged_file_is_refused_with_the_reason(tmp_path, change, why):
     assert str(told.value).startswith(f'{path}: ')
 
 
-@pytest.mark.parametrize('part', ['tokens', 'merges', 'special', 'pattern'])
+@pytest.mark.parametrize('part', ['sha256', 'merges', 'special', 'pattern'])
 def test_a_file_without_a_part_is_refused(tmp_path, part):
     TOK.save(tmp_path/'tok.json')
     parts = json.loads((tmp_path/'tok.json').read_text())
@@ -360,6 +365,19 @@ def test_another_file_is_refused(tmp_path, text, why):
     with pytest.raises(ValueError, match=why): Tokenizer.load(tmp_path/'tok.json')
     (tmp_path/'tok.json').write_bytes(b'\xff\xfe')
     with pytest.raises(ValueError, match='no JSON'): Tokenizer.load(tmp_path/'tok.json')
+
+
+def test_two_merges_that_were_exchanged_are_found(tmp_path):
+    Tokenizer([(97, 98), (99, 100)]).save(tmp_path/'tok.json')
+    parts = json.loads((tmp_path/'tok.json').read_text())
+    (tmp_path/'tok.json').write_text(json.dumps(dict(reversed(parts.items())), indent=1))                 # the order of its parts, and spaces, do not matter
+    assert Tokenizer.load(tmp_path/'tok.json').merges == [(97, 98), (99, 100)]
+    (tmp_path/'tok.json').write_text(json.dumps({**parts, 'merges': parts['merges'][::-1]}))
+    with pytest.raises(ValueError, match=CHANGED): Tokenizer.load(tmp_path/'tok.json')
+
+
+def test_the_digest_is_that_of_the_json_with_its_names_in_order():
+    assert digest({'b': [(1, 2)], 'a': 'é'}) == hashlib.sha256(br'{"a": "\u00e9", "b": [[1, 2]]}').hexdigest() == digest({'a': 'é', 'b': [[1, 2]]})
 
 
 def test_the_first_and_the_newest_token_may_be_merged():

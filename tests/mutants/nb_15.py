@@ -70,7 +70,10 @@ MUTANTS = [
     ("names = [special] if isinstance(special, str) else list(special)", "names = list(special)", 'a name is a list of names'),
     ("if form != FORMAT: raise", "if False: raise", 'any version will do'),
     ("if missing: raise", "if False: raise", 'what is missing is the usual'),
-    ("        if len(made) == promised: return made", "        if True: return made", 'a file is whole'),
+    ("        if digest(parts) == promised: return made", "        if True: return made", 'a file is as it was saved'),
+    ("        if digest(parts) == promised: return made", "        if len(digest(parts)) == len(promised): return made", 'a digest is there, so the file is right'),
+    ("'sha256': digest(parts), **parts}", "'sha256': digest(sorted(parts)), **parts}", 'the digest is that of the names of the parts'),
+    ("json.dumps(parts, sort_keys=True)", "json.dumps(parts)", 'a file has its parts in the order in which they were written'),
     ("return cls(train_merges(count_words(BytePairs(pattern=pattern).pieces(text)), n), special, pattern)", "return cls(train_merges(count_words(BytePairs().pieces(text)), n), special, pattern)", 'trained with another pattern than it encodes with'),
     ("return cls(train_merges(count_words(BytePairs(pattern=pattern).pieces(text)), n), special, pattern)", "return cls(train_merges(count_words(BytePairs(pattern=pattern).pieces(text)), n), special)", 'the pattern is not kept'),
     # blocks
