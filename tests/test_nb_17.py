@@ -94,7 +94,7 @@ def test_causal_is_pytorchs_lower_right():
 
 
 def test_grouped_queries_are_pytorchs():
-    if not hasattr(F, 'scaled_dot_product_attention') or 'enable_gqa' not in F.scaled_dot_product_attention.__doc__: pytest.skip('before 2.5')
+    if torch.__version__ < '2.5': pytest.skip('it has none before')
     both(attention, lambda *x: F.scaled_dot_product_attention(*x, enable_gqa=True), drawn(*SIZES[0]))
 
 
@@ -465,6 +465,16 @@ def test_the_layer_refuses_other_inputs_and_masks():
     x = torch.zeros(2, 3, 8, dtype=torch.float64)
     with pytest.raises(TypeError, match='a mask of torch.float32, wanted bools'): net(x, torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r'a mask \(2, 3\) for scores \(2, 2, 3, 3\)'): net(x, torch.ones(2, 3, dtype=torch.bool))
+
+
+def test_shared_heads_are_copied_only_where_pytorch_cannot_share_them(monkeypatch):
+    net, x, seen, theirs = layer(12, 6, 2), torch.randn(1, 3, 12, dtype=torch.float64), [], F.scaled_dot_product_attention
+    want, first = net(x), (2, 2, {'enable_gqa': True}) if torch.__version__ >= '2.5' else (6, 6, {})
+    monkeypatch.setattr(exp.nb_17.F, 'scaled_dot_product_attention', lambda q, k, v, *how, **named: seen.append((k.shape[1], v.shape[1], named)) or theirs(q, k, v, *how, **named))
+    net(x), layer(12, 6)(x)
+    monkeypatch.setattr(torch, '__version__', torch.torch_version.TorchVersion('2.4.1'))
+    close(net(x), want)
+    assert seen == [first, (6, 6, {}), (6, 6, {})]
 
 
 def test_its_weights_travel_as_a_state_dict():
