@@ -245,10 +245,10 @@ def peak(f, n, m, **how):
 
 @pytest.mark.parametrize('causal', [False, True])
 def test_memory_in_blocks_grows_with_the_length_and_that_of_attention_with_its_square(causal):
-    assert peak(attention, 1024, 1024, causal=causal) > 3.8 * peak(attention, 512, 512, causal=causal)
-    small, large = [peak(attention_in_blocks, n, n, causal=causal, block=32) for n in (512, 1024)]
-    assert large < 2.1 * small and large < 12 * 1024 * 2 * 8 * 4 < peak(attention, 1024, 1024, causal=causal) / 10
-    assert peak(attention_in_blocks, 256, 256, causal=causal) < peak(attention_in_blocks, 256, 256, causal=causal, block=256)
+    assert peak(attention, 256, 256, causal=causal) > 3.6 * peak(attention, 128, 128, causal=causal)
+    small, large = [peak(attention_in_blocks, n, n, causal=causal, block=16) for n in (128, 256)]
+    assert large < 2.1 * small and large < peak(attention, 256, 256, causal=causal) / 8
+    assert large < peak(attention_in_blocks, 256, 256, causal=causal, block=256) / 4
 
 
 @pytest.mark.parametrize('n, m, causal, folds', [(64, 64, False, 16), (64, 64, True, 10), (33, 65, True, 3 + 4 + 5), (64, 16, True, 1), (3, 40, True, 3)])
@@ -440,8 +440,8 @@ def test_what_is_dropped_is_dropped_in_training_only():
         net.value.weight.zero_(), net.out.weight.copy_(torch.eye(8))
         net.value.weight[:, 0] = 1
     x[..., 0] = 1
-    firsts = torch.stack([net(x)[0, 0, :4] for _ in range(200)])                   # one key: the weight is 0 or 2
-    assert set(firsts[:, 0].tolist()) == {0., 2.} and .3 < (firsts[:, 0] > 0).double().mean() < .7
+    firsts = torch.stack([net(x)[0, 0, :4] for _ in range(60)])                    # one key: the weight is 0 or 2
+    assert set(firsts[:, 0].tolist()) == {0., 2.} and .2 < (firsts[:, 0] > 0).double().mean() < .8
 
 
 def test_no_future_leaks_through_the_layer():
