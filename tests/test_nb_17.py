@@ -161,10 +161,10 @@ def test_no_future_leaks(how):
 
 
 @pytest.mark.parametrize('shapes, words', [
-    ([(2, 3, 4), (2, 5, 3), (2, 5, 4)], r'queries \(2, 3, 4\), keys \(2, 5, 3\), values \(2, 5, 4\): a query has as many numbers as a key'),
-    ([(2, 3, 4), (2, 5, 4), (2, 6, 4)], 'each key has one value'), ([(2, 3, 4), (2, 0, 4), (2, 0, 4)], 'there is no key'), ([(2, 3, 0), (2, 5, 0), (2, 5, 4)], 'there is no key'),
-    ([(3, 3, 4), (2, 5, 4), (2, 5, 4)], 'serves whole heads'), ([(3, 3, 4), (0, 5, 4), (0, 5, 4)], 'serves whole heads'), ([(2, 3, 4), (6, 5, 4), (6, 5, 4)], 'serves whole heads'),
-    ([(2, 4, 3, 4), (1, 4, 5, 4), (1, 4, 5, 4)], 'differ before'), ([(1, 4, 3, 4), (1, 2, 5, 4), (1, 4, 5, 4)], 'differ before'), ([(2, 3, 4), (5, 4), (5, 4)], r'wanted \(\.\.\., n, d\)'), ([(4,), (4,), (4,)], r'wanted \(\.\.\., n, d\)'), ([(3, 4), (5, 4), (1, 5, 4)], r'wanted \(\.\.\., n, d\)')])
+    ([(2, 3, 4), (2, 5, 3), (2, 5, 4)], r'queries \(2, 3, 4\), keys \(2, 5, 3\), values \(2, 5, 4\): a query has as many numbers as a key$'),
+    ([(2, 3, 4), (2, 5, 4), (2, 6, 4)], 'each key has one value$'), ([(2, 3, 4), (2, 0, 4), (2, 0, 4)], 'there is no key to look at$'), ([(2, 3, 0), (2, 5, 0), (2, 5, 4)], 'there is no key to look at$'),
+    ([(3, 3, 4), (2, 5, 4), (2, 5, 4)], 'a head of keys serves whole heads of queries$'), ([(3, 3, 4), (0, 5, 4), (0, 5, 4)], 'a head of keys serves whole heads of queries$'), ([(2, 3, 4), (6, 5, 4), (6, 5, 4)], 'a head of keys serves whole heads of queries$'),
+    ([(2, 4, 3, 4), (1, 4, 5, 4), (1, 4, 5, 4)], 'they differ before the last axes$'), ([(1, 4, 3, 4), (1, 2, 5, 4), (1, 4, 5, 4)], 'they differ before the last axes$'), ([(2, 3, 4), (5, 4), (5, 4)], r'wanted \(\.\.\., n, d\), \(\.\.\., m, d\), \(\.\.\., m, e\)$'), ([(4,), (4,), (4,)], r'wanted \(\.\.\., n, d\), \(\.\.\., m, d\), \(\.\.\., m, e\)$'), ([(3, 4), (5, 4), (1, 5, 4)], r'wanted \(\.\.\., n, d\), \(\.\.\., m, d\), \(\.\.\., m, e\)$')])
 def test_shapes_that_do_not_go_together_are_refused(shapes, words):
     for f in (attention, attention_in_blocks):
         with pytest.raises(ValueError, match=words): f(*map(torch.zeros, shapes))
@@ -257,6 +257,8 @@ def test_blocks_that_lie_in_the_future_are_left_out(monkeypatch, n, m, causal, f
     monkeypatch.setattr(exp.nb_17, 'fold_in', lambda state, scores, v: sizes.append(scores.shape[-2:]) or fold_in(state, scores, v))
     attention_in_blocks(torch.randn(n, 4), torch.randn(m, 4), torch.randn(m, 4), causal, block=16)
     assert len(sizes) == folds and max(max(size) for size in sizes) <= 16
+    sizes.clear(), attention_in_blocks(torch.randn(130, 4), torch.randn(300, 4), torch.randn(300, 4))
+    assert sizes == [(128, 128), (128, 128), (128, 44), (2, 128), (2, 128), (2, 44)]
 
 
 @pytest.mark.parametrize('block', [0, -1, 2., True, None])
@@ -475,6 +477,15 @@ def test_shared_heads_are_copied_only_where_pytorch_cannot_share_them(monkeypatc
     monkeypatch.setattr(torch, '__version__', torch.torch_version.TorchVersion('2.4.1'))
     close(net(x), want)
     assert seen == [first, (6, 6, {}), (6, 6, {})]
+
+
+def test_everything_stays_on_its_device():
+    q, k, v = [x.detach().to('meta') for x in drawn(*SIZES[0])]
+    for y in (attention(q, k, v, causal=True), attention_in_blocks(q, k, v, True, block=2)): assert y.is_meta and y.shape == (2, 4, 5, 6)
+    net, cache = SelfAttention(8, 2, rotary=True).to('meta'), KVCache()
+    with torch.no_grad():
+        for n in (3, 2, 1): assert net(torch.zeros(2, n, 8, device='meta'), cache=cache).is_meta
+    assert net(torch.zeros(2, 3, 8, device='meta'), torch.ones(3, 3, dtype=torch.bool, device='meta')).is_meta and cache.rooms[0].is_meta
 
 
 def test_its_weights_travel_as_a_state_dict():
