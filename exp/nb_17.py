@@ -191,12 +191,10 @@ class KVCache:
         return tuple(room[:, :, :end] for room in self.rooms)
 
 # ---
-# SelfAttention
-# %% nbs/17_attention.ipynb 9b89de00
-class SelfAttention(nn.Module):
-    """Each of the vectors x (bs, n, dim) looks at itself and at those before it, with `heads` heads of dim/heads
-    numbers: the same shape. `groups` heads of keys and values (None: as many); `rotary`: queries and keys go through
-    `rope`, with `base`. In training a share `dropout` of the weights is dropped. ValueError: sizes that do not fit."""
+# Heads
+# %% nbs/17_attention.ipynb c09c1120
+class Heads(nn.Module):
+    "The four matrices of `SelfAttention`, and the heads that three of them make of its input."
     def __init__(self, dim, heads, groups=None, bias=False, rotary=False, base=10_000., dropout=0.):
         super().__init__()
         groups = heads if groups is None else groups
@@ -217,6 +215,13 @@ class SelfAttention(nn.Module):
         if self.rotary: q, k = [rope(part, positions, self.base) for part in (q, k)]
         return q, k, v
 
+# ---
+# SelfAttention
+# %% nbs/17_attention.ipynb 70382125
+class SelfAttention(Heads):
+    """Each of the vectors x (bs, n, dim) looks at itself and at those before it, with `heads` heads of dim/heads
+    numbers: the same shape. `groups` heads of keys and values (None: as many); `rotary`: queries and keys go through
+    `rope`, with `base`. In training a share `dropout` of the weights is dropped. ValueError: sizes that do not fit."""
     def forward(self, x, mask=None, positions=None, cache=None):
         """`mask`: bools that spread over (bs, heads, n, m), True where a token may look (never at later ones).
         `positions`, (n,) or (bs, n), for rotary; None: they go on after the `cache`, a KVCache, which gets the new keys

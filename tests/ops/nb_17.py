@@ -49,4 +49,4 @@ OPS = [
     Op('fold_in', folded, lambda scores, v, before, old: torch.cat([before, scores], -1).softmax(-1) @ torch.cat([old, v], -2), [[(2, 4), (4, 3), (2, 5), (5, 3)], [(3, 1, 1), (3, 1, 2), (3, 1, 2), (3, 2, 2)]]),
     Op('rope', lambda x: rope(x, base=100.), turned, [[(2, 3, 5, 4)], [(1, 2)], [(4, 6)]]),
 ]
-NOT_OPS = {'may_look', 'check_heads', 'check_mask', 'KVCache', 'SelfAttention'}
+NOT_OPS = {'Heads', 'may_look', 'check_heads', 'check_mask', 'KVCache', 'SelfAttention'}
