@@ -62,7 +62,6 @@ def of_llama(theirs, **settings):
 def tokens(bs, n, seed=2): return torch.randint(C, (bs, n), generator=torch.Generator().manual_seed(seed))
 def close(got, want, tolerance=1e-5): torch.testing.assert_close(got, want, rtol=tolerance, atol=tolerance)
 def row(model, prompts, n, **settings): return torch.stack([*generate(model, prompts, n, **settings)], 1)
-def mutate(state): return {name: w.clone() for name, w in state.items()}
 
 
 # ---- the parts
@@ -153,6 +152,7 @@ def test_another_base_of_the_rotation_is_that_of_llama_too():
     assert (of_llama(theirs)(x) - theirs(x).logits).abs().max() > .01
 
 
+@torch.no_grad()
 @pytest.mark.parametrize('hf, ours', [(hf_gpt2, of_gpt2), (hf_llama, of_llama)], ids=['gpt2', 'llama'])
 def test_left_padded_rows_and_the_cache_give_the_logits_of_transformers(hf, ours):
     theirs = hf()
@@ -220,6 +220,7 @@ def test_it_starts_with_small_weights_and_smaller_ones_where_a_block_adds():
     assert abs(token_loss(model(torch.randint(400, (4, 50))), torch.randint(400, (4, 50))) - math.log(400)) < .1
 
 
+@torch.no_grad()
 def test_what_does_not_fit_is_said_at_the_door():
     model = gpt()
     with pytest.raises(ValueError, match=r'GPT: \(1, 13\) behind 0 in the cache, wanted \(bs, n\), 12 at most'): model(tokens(1, 13))
