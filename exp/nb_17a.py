@@ -73,8 +73,18 @@ class Block(nn.Module):
         return x + self.drop(self.unit(self.norm2(x)))
 
 # ---
+# places_and_mask
+# %% nbs/17a_gpt.ipynb b0b7b53c
+def places_and_mask(end, pad=None, device=None):
+    """Where each of the first `end` tokens of a row stands, (end,), and None. With `pad`, (bs,), the first token of a row
+    stands behind so many places that are none: (bs, end), and which may be looked at, (bs, 1, 1, end) bools."""
+    places = torch.arange(end, device=device)
+    if pad is None: return places, None
+    return (places - pad[:, None]).clamp(min=0), (places >= pad[:, None])[:, None, None]
+
+# ---
 # GPT
-# %% nbs/17a_gpt.ipynb ac38d2b7
+# %% nbs/17a_gpt.ipynb ee4b1236
 class GPT(nn.Module):
     """Logits for the token that follows each place, of `c`: (bs, n) -> (bs, n, c), for n up to `context`. As it stands
     it is GPT-2 (Radford et al., 2019); `**LLAMA` makes it Llama (Touvron et al., 2023). `block` are settings of Block."""
@@ -105,10 +115,7 @@ class GPT(nn.Module):
         end = past + ids.shape[-1]
         if ids.ndim != 2 or end > self.context:
             raise ValueError(f'GPT: {tuple(ids.shape)} behind {past} in the cache, wanted (bs, n), {self.context} at most')
-        places, mask = torch.arange(end, device=ids.device), None
-        if pad is not None:
-            mask = (places >= pad[:, None])[:, None, None]                  # (bs, 1, 1, end): who may be looked at
-            places = (places - pad[:, None]).clamp(min=0)                   # (bs, end): the first token stands at 0
+        places, mask = places_and_mask(end, pad, ids.device)
         places, x = places[..., past:], self.tokens(ids)
         if self.positions is not None: x = x + self.positions(places)
         x = self.drop(x)
@@ -127,12 +134,14 @@ LLAMA = dict(norm=RMSNorm, unit=SwiGLU, rotary=True, bias=False, tied=False)    
 
 # ---
 # GPT2_NAMES
-# %% nbs/17a_gpt.ipynb 7ccea07c
-GPT2_NAMES = {'transformer.': '', 'wte': 'tokens', 'wpe': 'positions', 'h.': 'blocks.', 'ln_1': 'norm1', 'ln_2': 'norm2', 'ln_f': 'norm', 'lm_head': 'head',
-              'attn.c_attn': 'attention.c_attn', 'attn.c_proj': 'attention.out', 'mlp.c_fc': 'unit.up', 'mlp.c_proj': 'unit.down'}
-LLAMA_NAMES = {'model.': '', 'embed_tokens': 'tokens', 'layers.': 'blocks.', 'input_layernorm': 'norm1', 'post_attention_layernorm': 'norm2', 'lm_head': 'head',
-               'self_attn.q_proj': 'attention.query', 'self_attn.k_proj': 'attention.key', 'self_attn.v_proj': 'attention.value', 'self_attn.o_proj': 'attention.out',
-               'mlp.gate_proj': 'unit.gate', 'mlp.up_proj': 'unit.up', 'mlp.down_proj': 'unit.down'}
+# %% nbs/17a_gpt.ipynb 5ba3f07b
+GPT2_NAMES = {
+    'transformer.': '', 'wte': 'tokens', 'wpe': 'positions', 'h.': 'blocks.', 'ln_1': 'norm1', 'ln_2': 'norm2', 'ln_f': 'norm',
+    'attn.c_attn': 'attention.c_attn', 'attn.c_proj': 'attention.out', 'mlp.c_fc': 'unit.up', 'mlp.c_proj': 'unit.down', 'lm_head': 'head'}
+LLAMA_NAMES = {
+    'model.': '', 'embed_tokens': 'tokens', 'layers.': 'blocks.', 'input_layernorm': 'norm1', 'post_attention_layernorm': 'norm2',
+    'self_attn.q_proj': 'attention.query', 'self_attn.k_proj': 'attention.key', 'self_attn.v_proj': 'attention.value',
+    'self_attn.o_proj': 'attention.out', 'mlp.': 'unit.', 'gate_proj': 'gate', 'up_proj': 'up', 'down_proj': 'down', 'lm_head': 'head'}
 
 def renamed(state, names):
     "A state dict with each of `names` in its keys replaced; without a head of its own, the table of the tokens is the head."
