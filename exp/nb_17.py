@@ -192,7 +192,7 @@ class KVCache:
 
 # ---
 # SelfAttention
-# %% nbs/17_attention.ipynb 0ce5a0d3
+# %% nbs/17_attention.ipynb 9b89de00
 class SelfAttention(nn.Module):
     """Each of the vectors x (bs, n, dim) looks at itself and at those before it, with `heads` heads of dim/heads
     numbers: the same shape. `groups` heads of keys and values (None: as many); `rotary`: queries and keys go through
@@ -228,9 +228,10 @@ class SelfAttention(nn.Module):
         q, k, v = self.split(x, positions)
         if cache is not None: k, v = cache.add(k, v)
         allowed = self.allowed(mask, len(x), n, k.shape[2], x.device)
-        k, v = [share_heads(part, self.heads) for part in (k, v)]
+        how = {'enable_gqa': True} if self.groups < self.heads else {}            # heads of keys are shared, not copied
+        if how and torch.__version__ < '2.5': k, v, how = share_heads(k, self.heads), share_heads(v, self.heads), {}
         p, causal = self.dropout if self.training else 0., allowed is None and n > 1
-        return self.out(F.scaled_dot_product_attention(q, k, v, allowed, p, causal).transpose(1, 2).flatten(2))
+        return self.out(F.scaled_dot_product_attention(q, k, v, allowed, p, causal, **how).transpose(1, 2).flatten(2))
 
     def allowed(self, mask, bs, n, m, device):
         "Where the last n of m tokens may look, (..., n, m) bools; None where `is_causal` or nothing says the same."

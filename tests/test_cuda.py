@@ -13,6 +13,7 @@ from exp.nb_07a import ActivationStats, Hooks, histogram, largest, leaves, measu
 from exp.nb_08 import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, conv_norm
 from exp.nb_09 import EMA, LAMB, Adagrad, Adam, AdamW, Lion, RMSProp
 from exp.nb_12 import Affine, Augment, Colour, CutMix, Erase, Flip, Mixup, soft_cross_entropy
+from exp.nb_17 import KVCache, SelfAttention, attention, attention_in_blocks
 from learners import data, learner, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
@@ -262,3 +263,23 @@ def test_a_generator_of_the_gpu_draws_there_and_the_same_state_gives_the_same_ba
     for a, b in zip(first, again): assert a.is_cuda and torch.equal(a, b)
     z = torch.randn(16, 5, device='cuda')
     torch.testing.assert_close(soft_cross_entropy(z, y, .1), F.cross_entropy(z, y, label_smoothing=.1))
+
+
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_attention_is_what_it_is_on_the_cpu(dtype, tolerance):
+    torch.manual_seed(0)
+    q, k, v = [torch.randn(shape, dtype=dtype) for shape in ((2, 4, 5, 8), (2, 2, 7, 8), (2, 2, 7, 3))]
+    for f in (lambda *x: attention(*x, causal=True), lambda *x: attention(*x, tensor([True, False]*3 + [True], device=x[0].device)), lambda *x: attention_in_blocks(*x, True, block=3)):
+        torch.testing.assert_close(f(*[x.cuda() for x in (q, k, v)]).cpu(), f(q, k, v), rtol=tolerance, atol=tolerance)
+    assert (attention(k.cuda(), q[:, :2].cuda(), q[:, :2].cuda(), causal=True)[:, :, :2] == 0).all()         # two may look at nothing
+
+
+@torch.no_grad()
+def test_the_layer_with_a_cache_is_what_it_is_on_the_cpu():
+    torch.manual_seed(0)
+    net, x, cache = SelfAttention(32, 4, 2, rotary=True), torch.randn(2, 7, 32), KVCache()
+    want = net(x)
+    net.cuda()
+    torch.testing.assert_close(net(x.cuda()).cpu(), want, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.cat([net(piece.cuda(), cache=cache) for piece in x.split([3, 1, 1, 2], 1)], 1).cpu(), want, rtol=1e-4, atol=1e-5)
+    assert all(room.is_cuda for room in cache.rooms)
