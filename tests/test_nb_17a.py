@@ -1,6 +1,6 @@
-import copy, math
+import functools, math
 from functools import partial
-import pytest, torch, transformers
+import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
 from exp.nb_04 import get_dls
@@ -13,7 +13,6 @@ from exp.nb_17a import (GPT, LLAMA, Block, Characters, FeedForward, SwiGLU, firs
 
 C, CONTEXT = 31, 12                # tokens and context of the models here
 PROMPTS = [[3], [1, 2, 5, 8, 2, 1, 7], [9]*CONTEXT, [4, 6]*10]
-transformers.logging.set_verbosity_error()
 
 
 def gpt(kind='gpt2', seed=0, **settings):
@@ -26,13 +25,23 @@ def gpt(kind='gpt2', seed=0, **settings):
     return model
 
 
+@functools.cache
+def hugging():
+    "The library, which takes seconds to import: the tests that need it stand last."
+    import transformers
+    transformers.logging.set_verbosity_error()
+    return transformers
+
+
 def hf_gpt2(**settings):
+    transformers = hugging()
     torch.manual_seed(1)
     config = transformers.GPT2Config(vocab_size=C, n_positions=CONTEXT, n_embd=24, n_layer=3, n_head=4, initializer_range=.3, bos_token_id=0, eos_token_id=0, **settings)
     return randomised(transformers.GPT2LMHeadModel(config))
 
 
 def hf_llama(**settings):
+    transformers = hugging()
     torch.manual_seed(1)
     config = transformers.LlamaConfig(**{**dict(vocab_size=C, max_position_embeddings=CONTEXT, hidden_size=24, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
                                                 intermediate_size=20, initializer_range=.3, rms_norm_eps=1e-6), **settings})
@@ -120,65 +129,6 @@ def test_dropout_acts_on_what_is_added_while_training_only():
 
 
 # ---- the model
-
-def test_logits_and_gradients_are_those_of_gpt2_in_transformers():
-    theirs = hf_gpt2(resid_pdrop=0., embd_pdrop=0., attn_pdrop=0.)
-    model, x = of_gpt2(theirs), tokens(3, CONTEXT)
-    ours, want = model(x), theirs(x).logits
-    close(ours, want)
-    assert want.std() > .5 and (want[..., 1:] - want[..., :-1]).abs().min() > 0
-    for logits in (ours, want): token_loss(logits[:, :-1], x[:, 1:]).backward()
-    grads = from_gpt2({name: p.grad for name, p in theirs.named_parameters()})
-    for name, p in model.named_parameters(): close(p.grad, grads[name])
-
-
-@pytest.mark.parametrize('groups', [1, 2, 4])
-@pytest.mark.parametrize('tied', [False, True])
-def test_logits_and_gradients_are_those_of_llama_in_transformers(groups, tied):
-    theirs = hf_llama(num_key_value_heads=groups, tie_word_embeddings=tied)
-    model, x = of_llama(theirs, groups=groups, tied=tied), tokens(3, CONTEXT)
-    ours, want = model(x), theirs(x).logits
-    close(ours, want)
-    assert want.std() > .5
-    for logits in (ours, want): token_loss(logits[:, :-1], x[:, 1:]).backward()
-    grads = from_llama({name: p.grad for name, p in theirs.named_parameters()})
-    for name, p in model.named_parameters(): close(p.grad, grads[name])
-
-
-def test_another_base_of_the_rotation_is_that_of_llama_too():
-    theirs = hf_llama(rope_parameters={'rope_type': 'default', 'rope_theta': 300.})
-    x = tokens(2, CONTEXT)
-    close(of_llama(theirs, base=300.)(x), theirs(x).logits)
-    assert (of_llama(theirs)(x) - theirs(x).logits).abs().max() > .01
-
-
-@torch.no_grad()
-@pytest.mark.parametrize('hf, ours', [(hf_gpt2, of_gpt2), (hf_llama, of_llama)], ids=['gpt2', 'llama'])
-def test_left_padded_rows_and_the_cache_give_the_logits_of_transformers(hf, ours):
-    theirs = hf()
-    model, (ids, pad) = ours(theirs), left_padded(PROMPTS[:2] + [[9]*CONTEXT])
-    mask = (torch.arange(CONTEXT) >= pad[:, None]).long()
-    places = (mask.cumsum(1) - 1).clamp(min=0)
-    want = theirs(ids, attention_mask=mask, position_ids=places).logits
-    seen = mask.bool()
-    close(model(ids, pad)[seen], want[seen])
-    cache = model.new_cache()
-    parts = [model(part, pad, cache) for part in ids.split([9, 1, 2], 1)]
-    close(torch.cat(parts, 1)[seen], want[seen])
-
-
-def test_the_state_of_the_body_alone_and_of_older_files_fits():
-    theirs = hf_gpt2()
-    state = {**theirs.transformer.state_dict(), 'h.0.attn.bias': torch.ones(1, 1, 12, 12), 'h.0.attn.masked_bias': tensor(-1e4)}
-    want = from_gpt2(theirs.state_dict())
-    got = from_gpt2(state)
-    assert got.keys() == want.keys() == GPT(C, CONTEXT, 24, 3, 4).state_dict().keys() and all(torch.equal(got[name], want[name]) for name in want)
-    llama = hf_llama()
-    old = {**llama.state_dict(), 'model.layers.1.self_attn.rotary_emb.inv_freq': torch.ones(3)}
-    assert from_llama(old).keys() == from_llama(llama.state_dict()).keys() == gpt('llama').state_dict().keys()
-    with pytest.raises(ValueError, match=r"no weights for the tokens among \['conv.weight'\]"): from_gpt2({'conv.weight': torch.ones(2)})
-    with pytest.raises(ValueError, match='no weights for the tokens'): from_llama({'lm_head.weight': torch.ones(2)})
-
 
 def test_a_name_is_replaced_whole_and_a_head_of_its_own_is_kept():
     state = {'wte.weight': tensor(1.), 'h.0.with.b': tensor(2.)}
@@ -293,15 +243,6 @@ def test_top_p_keeps_the_fewest_that_have_the_share():
     close(next_probs(logits, top_p=.9), tensor([[.125, .5, .125, .25]]), 1e-6)
     assert next_probs(logits, top_p=1e-9).tolist() == [[0, 1, 0, 0]]
     close(next_probs(logits, top_k=2, top_p=.66), tensor([[0., 1, 0, 0]]), 1e-6)        # 2/3 of what the two have
-
-
-@pytest.mark.parametrize('settings', [dict(temperature=.7, top_k=5), dict(temperature=1.3, top_p=.6), dict(top_k=9, top_p=.8), dict(temperature=.5, top_k=3, top_p=.95)])
-def test_the_probabilities_are_those_of_transformers(settings):
-    logits, t = torch.randn(50, C, generator=torch.Generator().manual_seed(3)), transformers.generation.logits_process
-    scores = logits / settings.get('temperature', 1)
-    if 'top_k' in settings: scores = t.TopKLogitsWarper(settings['top_k'])(None, scores)
-    if 'top_p' in settings: scores = t.TopPLogitsWarper(settings['top_p'])(None, scores)
-    close(next_probs(logits, **settings), scores.softmax(-1), 1e-6)
 
 
 @pytest.mark.parametrize('settings', [{}, dict(temperature=.6), dict(temperature=2., top_k=4), dict(top_p=.7), dict(top_k=5, top_p=.8), dict(temperature=0)])
@@ -420,3 +361,73 @@ def test_writing_gives_text_piece_by_piece():
     got = [*write(model, vocab, 'be', 20, temperature=0)]
     assert len(got) == 20 and ''.join(got) == vocab.decode(by_hand(model, vocab.encode('be').tolist(), 20))
     with pytest.raises(ValueError, match="'é' is not in the vocabulary"): next(write(model, vocab, 'é', 3))
+
+
+# ---- beside transformers
+
+def test_logits_and_gradients_are_those_of_gpt2_in_transformers():
+    theirs = hf_gpt2(resid_pdrop=0., embd_pdrop=0., attn_pdrop=0.)
+    model, x = of_gpt2(theirs), tokens(3, CONTEXT)
+    ours, want = model(x), theirs(x).logits
+    close(ours, want)
+    assert want.std() > .5 and (want[..., 1:] - want[..., :-1]).abs().min() > 0
+    for logits in (ours, want): token_loss(logits[:, :-1], x[:, 1:]).backward()
+    grads = from_gpt2({name: p.grad for name, p in theirs.named_parameters()})
+    for name, p in model.named_parameters(): close(p.grad, grads[name])
+
+
+@pytest.mark.parametrize('groups', [1, 2, 4])
+@pytest.mark.parametrize('tied', [False, True])
+def test_logits_and_gradients_are_those_of_llama_in_transformers(groups, tied):
+    theirs = hf_llama(num_key_value_heads=groups, tie_word_embeddings=tied)
+    model, x = of_llama(theirs, groups=groups, tied=tied), tokens(3, CONTEXT)
+    ours, want = model(x), theirs(x).logits
+    close(ours, want)
+    assert want.std() > .5
+    for logits in (ours, want): token_loss(logits[:, :-1], x[:, 1:]).backward()
+    grads = from_llama({name: p.grad for name, p in theirs.named_parameters()})
+    for name, p in model.named_parameters(): close(p.grad, grads[name])
+
+
+def test_another_base_of_the_rotation_is_that_of_llama_too():
+    theirs = hf_llama(rope_parameters={'rope_type': 'default', 'rope_theta': 300.})
+    x = tokens(2, CONTEXT)
+    close(of_llama(theirs, base=300.)(x), theirs(x).logits)
+    assert (of_llama(theirs)(x) - theirs(x).logits).abs().max() > .01
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('hf, ours', [(hf_gpt2, of_gpt2), (hf_llama, of_llama)], ids=['gpt2', 'llama'])
+def test_left_padded_rows_and_the_cache_give_the_logits_of_transformers(hf, ours):
+    theirs = hf()
+    model, (ids, pad) = ours(theirs), left_padded(PROMPTS[:2] + [[9]*CONTEXT])
+    mask = (torch.arange(CONTEXT) >= pad[:, None]).long()
+    places = (mask.cumsum(1) - 1).clamp(min=0)
+    want = theirs(ids, attention_mask=mask, position_ids=places).logits
+    seen = mask.bool()
+    close(model(ids, pad)[seen], want[seen])
+    cache = model.new_cache()
+    parts = [model(part, pad, cache) for part in ids.split([9, 1, 2], 1)]
+    close(torch.cat(parts, 1)[seen], want[seen])
+
+
+def test_the_state_of_the_body_alone_and_of_older_files_fits():
+    theirs = hf_gpt2()
+    state = {**theirs.transformer.state_dict(), 'h.0.attn.bias': torch.ones(1, 1, 12, 12), 'h.0.attn.masked_bias': tensor(-1e4)}
+    want = from_gpt2(theirs.state_dict())
+    got = from_gpt2(state)
+    assert got.keys() == want.keys() == GPT(C, CONTEXT, 24, 3, 4).state_dict().keys() and all(torch.equal(got[name], want[name]) for name in want)
+    llama = hf_llama()
+    old = {**llama.state_dict(), 'model.layers.1.self_attn.rotary_emb.inv_freq': torch.ones(3)}
+    assert from_llama(old).keys() == from_llama(llama.state_dict()).keys() == gpt('llama').state_dict().keys()
+    with pytest.raises(ValueError, match=r"no weights for the tokens among \['conv.weight'\]"): from_gpt2({'conv.weight': torch.ones(2)})
+    with pytest.raises(ValueError, match='no weights for the tokens'): from_llama({'lm_head.weight': torch.ones(2)})
+
+
+@pytest.mark.parametrize('settings', [dict(temperature=.7, top_k=5), dict(temperature=1.3, top_p=.6), dict(top_k=9, top_p=.8), dict(temperature=.5, top_k=3, top_p=.95)])
+def test_the_probabilities_are_those_of_transformers(settings):
+    logits, t = torch.randn(50, C, generator=torch.Generator().manual_seed(3)), hugging().generation.logits_process
+    scores = logits / settings.get('temperature', 1)
+    if 'top_k' in settings: scores = t.TopKLogitsWarper(settings['top_k'])(None, scores)
+    if 'top_p' in settings: scores = t.TopPLogitsWarper(settings['top_p'])(None, scores)
+    close(next_probs(logits, **settings), scores.softmax(-1), 1e-6)
