@@ -8,12 +8,12 @@ import torch, transformers
 from torch import nn
 from torch.nn import functional as F
 from common import in_turn, ratio_table, report, table
-from exp.nb_04 import Dataset, get_dls
+from exp.nb_04 import BatchLoader, DataLoaders
 from exp.nb_04a import Callback, CancelFit
-from exp.nb_05 import GradientClip, Learner
+from exp.nb_05 import Learner
 from exp.nb_06 import OneCycle
 from exp.nb_15 import TextBlocks, get_text
-from exp.nb_17a import GPT, LLAMA, Characters, from_gpt2, from_llama, generate, muon_and_adamw, token_loss
+from exp.nb_17a import GPT, LLAMA, Characters, RandomBlocks, from_gpt2, from_llama, generate, muon_and_adamw, token_loss
 
 STEPS, SEEDS = 2000, (1, 2, 3)                     # of nanoGPT's recipe; of the race
 TEXT = get_text('shakespeare')
@@ -101,15 +101,13 @@ def model_of(s): return GPT(len(VOCAB), s['context'], s['dim'], s['layers'], s['
 
 
 def train_ours(s, seed, steps, limit=math.inf):
-    "(model, CPU seconds, tokens read, steps): `steps` batches of blocks that begin anywhere, each once."
+    "(model, CPU seconds, tokens read, steps): `steps` batches of blocks that begin anywhere."
     torch.manual_seed(seed)
-    blocks = TextBlocks(TRAIN, s['context'], step=1)
-    train = Dataset(*blocks[torch.randperm(len(blocks))[:steps * s['bs']]])
-    valid = Dataset(*TextBlocks(VALID, s['context'])[:1])
-    model = model_of(s)
+    model, few = model_of(s), TextBlocks(VALID[:s['context'] + 1], s['context'])           # validation proper comes behind the fit
+    dls = DataLoaders(RandomBlocks(TRAIN, s['context'], s['bs'], steps, seed), BatchLoader(few, 1))
     opt = functools.partial(muon_and_adamw, model.blocks, weight_decay=s['weight_decay'])
     cbs = [OneCycle(s['lr'], up=s['up'], moms=None, div_end=s.get('div_end', 1e4)), cpu := CpuLimit(limit), *s.get('cbs', [])]
-    Learner(model, get_dls(train, valid, s['bs'], seed=seed), token_loss, opt, lr=s['lr'], cbs=cbs).fit(1, reraise=True)
+    Learner(model, dls, token_loss, opt, lr=s['lr'], cbs=cbs).fit(1, reraise=True)
     return model, cpu.spent, cpu.steps * s['bs'] * s['context'], cpu.steps
 
 

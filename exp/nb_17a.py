@@ -3,7 +3,7 @@
 
 # ---
 #
-# %% nbs/17a_gpt.ipynb 8930ec49
+# %% nbs/17a_gpt.ipynb 49c55c07
 import math, re
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from exp.nb_05 import check_count
 from exp.nb_08 import RMSNorm, wide
 from exp.nb_09 import AdamW, Muon, Together, decay_groups
+from exp.nb_15 import TextBlocks
 from exp.nb_17 import KVCache, SelfAttention
 
 # ---
@@ -169,6 +170,21 @@ def from_llama(state):
     return {name: w for name, w in renamed(state, LLAMA_NAMES).items() if not name.endswith('inv_freq')}
 
 # ---
+# RandomBlocks
+# %% nbs/17a_gpt.ipynb 61ea97dd
+class RandomBlocks:
+    """A loader: in each epoch `n` batches of `bs` blocks of `size` tokens that begin anywhere in `ids`, with the same moved
+    on by one. What it draws depends on `seed` alone, and goes on from epoch to epoch. ValueError: no block fits."""
+    def __init__(self, ids, size, bs, n, seed):
+        for what, value in dict(bs=bs, n=n).items(): check_count(f'RandomBlocks: {what}', value)
+        self.ds, self.bs, self.n = TextBlocks(ids, size, step=1), bs, n
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self): return self.n
+    def __iter__(self):
+        for _ in range(self.n): yield self.ds[torch.randint(len(self.ds), (self.bs,), generator=self.generator)]
+
+# ---
 # token_loss
 # %% nbs/17a_gpt.ipynb d4030e9c
 def token_loss(pred, targ):
@@ -259,12 +275,12 @@ def go_on(model, rows, n, cache, generator, settings):
 
 # ---
 # generate
-# %% nbs/17a_gpt.ipynb 4beb48a6
+# %% nbs/17a_gpt.ipynb 17b71667
 def generate(model, prompts, n, cache=True, generator=None, **settings):
     """Yields `n` times a token for each of the `prompts`, rows of tokens of any lengths: (bs,). Each is drawn by `sample`
     with its `settings`, and read with the next; the model sees a row from `first_seen` on. With the `cache` each is read
-    once, until a window moves: the same tokens, in less time. The model is in eval mode meanwhile. ValueError: a prompt
-    without tokens, or with unknown ones."""
+    once, until a window moves: the same tokens, but for near ties in the last digits, in less time. The model is in eval
+    mode meanwhile. ValueError: a prompt without tokens, or with unknown ones."""
     return go_on(model, check_prompts(model, prompts), n, cache, generator, settings)
 
 def write(model, vocab, text, n, **settings):

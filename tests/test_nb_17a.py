@@ -3,12 +3,13 @@ from functools import partial
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
-from exp.nb_04 import get_dls
-from exp.nb_05 import Learner
+from exp.nb_04 import BatchLoader, DataLoaders, get_dls
+from exp.nb_05 import Learner, MetricsCallback
+from exp.nb_05b import Checkpoint
 from exp.nb_06 import OneCycle
 from exp.nb_08 import RMSNorm
 from exp.nb_15 import TextBlocks
-from exp.nb_17a import (GPT, LLAMA, Block, Characters, FeedForward, SwiGLU, first_seen, from_gpt2, from_llama, generate, left_padded,
+from exp.nb_17a import (GPT, LLAMA, Block, Characters, FeedForward, RandomBlocks, SwiGLU, first_seen, from_gpt2, from_llama, generate, left_padded,
                         muon_and_adamw, next_probs, renamed, sample, token_loss, write)
 
 C, CONTEXT = 31, 12                # tokens and context of the models here
@@ -184,6 +185,31 @@ def test_what_does_not_fit_is_said_at_the_door():
 
 
 # ---- training
+
+def test_random_blocks_begin_anywhere_and_go_on_from_epoch_to_epoch():
+    ids = torch.arange(9)
+    dl = RandomBlocks(ids, 3, bs=4, n=50, seed=1)
+    one, two = [torch.stack([torch.cat([x, y], 1) for x, y in dl]) for _ in range(2)]
+    assert len(dl) == 50 and one.shape == (50, 4, 6) and one.dtype == torch.int64 and not torch.equal(one, two)
+    assert torch.equal(one - one[..., :1], torch.tensor([0, 1, 2, 1, 2, 3]).expand(50, 4, 6)) and {*one[..., 0].unique().tolist()} == {*range(6)}
+    again = RandomBlocks(ids, 3, bs=4, n=50, seed=1)
+    assert torch.equal(torch.stack([x for x, _ in again]), one[..., :3]) and torch.equal(torch.stack([x for x, _ in again]), two[..., :3])
+    for name, settings in (('bs', dict(bs=0, n=1)), ('n', dict(bs=1, n=0))):
+        with pytest.raises(ValueError, match=f'RandomBlocks: {name}: 0, wanted'): RandomBlocks(ids, 3, seed=0, **settings)
+    with pytest.raises(ValueError, match='TextBlocks: 3 tokens, wanted 4 or more'): RandomBlocks(ids[:3], 3, 1, 1, 0)
+
+
+def test_a_fit_on_random_blocks_that_was_broken_off_ends_with_the_same_bits(tmp_path):
+    def fit(epochs, folder):
+        torch.manual_seed(0)
+        model, ids = GPT(30, 6, 8, 1, 2), torch.arange(90) * 7 % 30
+        dls = DataLoaders(RandomBlocks(ids, 6, bs=3, n=4, seed=2), BatchLoader(TextBlocks(ids, 6), 5))
+        learn = Learner(model, dls, token_loss, partial(muon_and_adamw, model.blocks), lr=.01, cbs=[MetricsCallback()])
+        return learn.fit(epochs, [Checkpoint(folder)]).model.state_dict()
+    fit(1, tmp_path/'a')
+    broken, whole = fit(3, tmp_path/'a'), fit(3, tmp_path/'b')
+    assert all(torch.equal(broken[name], whole[name]) for name in whole)
+
 
 def test_the_loss_is_the_mean_over_all_places():
     pred, targ = torch.randn(2, 3, 5, requires_grad=True), tensor([[0, 4, 1], [3, 3, 2]])

@@ -47,6 +47,9 @@ MUTANTS = [
     ("'gate_proj': 'gate', 'up_proj': 'up',", "'gate_proj': 'up', 'up_proj': 'gate',", 'gate and value are exchanged'),
     ("        if name.endswith(('.attn.bias', '.attn.masked_bias')): continue", "        if name.endswith('.attn.bias'): continue", 'one of the masks is a weight'),
     # training
+    ("torch.randint(len(self.ds), (self.bs,), generator=self.generator)", "torch.randint(len(self.ds), (self.bs,))", 'the generator is forgotten'),
+    ("torch.randint(len(self.ds), (self.bs,), generator=self.generator)", "torch.randint(len(self.ds) - 1, (self.bs,), generator=self.generator)", 'the last block is left out'),
+    ("TextBlocks(ids, size, step=1), bs, n", "TextBlocks(ids, size), bs, n", 'blocks stand side by side'),
     ("F.cross_entropy(pred.flatten(0, 1), targ.flatten())", "F.cross_entropy(pred[:, -1], targ[:, -1])", 'only the last place counts'),
     ("F.cross_entropy(pred.flatten(0, 1), targ.flatten())", "F.cross_entropy(pred.flatten(0, 1), targ.flatten(), reduction='sum') / len(targ)", 'a mean over the rows'),
     ("{p for p in layers.parameters() if p.ndim == 2}", "{p for p in params if p.ndim == 2}", 'a table of tokens is a matrix'),
