@@ -47,27 +47,30 @@ class FeedForward(nn.Module):
 
 # ---
 # SwiGLU
-# %% nbs/17a_gpt.ipynb 1844d7a8
+# %% nbs/17a_gpt.ipynb 83a8e172
 class SwiGLU(nn.Module):
     """(…, dim) -> (…, dim): what goes up is multiplied by a gate, x*sigmoid(x) of another product (Shazeer, 2020): the
     unit of Llama. `hidden` None: 8/3*dim, up to a multiple of 8, as many weights as FeedForward has."""
     def __init__(self, dim, hidden=None, bias=False):
         super().__init__()
         hidden = -(-dim // 3) * 8 if hidden is None else hidden
-        self.gate, self.up, self.down = nn.Linear(dim, hidden, bias), nn.Linear(dim, hidden, bias), nn.Linear(hidden, dim, bias)
+        self.gate, self.up = nn.Linear(dim, hidden, bias), nn.Linear(dim, hidden, bias)
+        self.down = nn.Linear(hidden, dim, bias)
 
     def forward(self, x): return self.down(F.silu(self.gate(x)) * self.up(x))
 
 # ---
 # Block
-# %% nbs/17a_gpt.ipynb 8bb00a99
+# %% nbs/17a_gpt.ipynb 082c4fae
 class Block(nn.Module):
     """`x`, (bs, n, dim), plus what attention finds in the places before, plus what the `unit` makes of that; each reads
     through a `norm` of its own. `attention` are settings of SelfAttention; `dropout` acts on what is added."""
-    def __init__(self, dim, heads, hidden=None, norm=nn.LayerNorm, unit=FeedForward, bias=True, dropout=0., **attention):
+    def __init__(self, dim, heads, hidden=None, norm=nn.LayerNorm, unit=FeedForward, bias=True, dropout=0.,
+                 **attention):
         super().__init__()
-        self.norm1, self.attention = norm(dim), SelfAttention(dim, heads, bias=bias, dropout=dropout, **attention)
-        self.norm2, self.unit, self.drop = norm(dim), unit(dim, hidden, bias), nn.Dropout(dropout)
+        self.norm1, self.norm2, self.drop = norm(dim), norm(dim), nn.Dropout(dropout)
+        self.attention = SelfAttention(dim, heads, bias=bias, dropout=dropout, **attention)
+        self.unit = unit(dim, hidden, bias)
 
     def forward(self, x, mask=None, positions=None, cache=None):
         x = x + self.drop(self.attention(self.norm1(x), mask, positions, cache))
@@ -85,16 +88,19 @@ def places_and_mask(end, pad=None, device=None):
 
 # ---
 # GPT
-# %% nbs/17a_gpt.ipynb ee4b1236
+# %% nbs/17a_gpt.ipynb bc119582
 class GPT(nn.Module):
     """Logits for the token that follows each place, of `c`: (bs, n) -> (bs, n, c), for n up to `context`. As it stands
     it is GPT-2 (Radford et al., 2019); `**LLAMA` makes it Llama (Touvron et al., 2023). `block` are settings of Block."""
-    def __init__(self, c, context, dim, layers, heads, tied=True, rotary=False, norm=nn.LayerNorm, dropout=0., **block):
+    def __init__(self, c, context, dim, layers, heads, tied=True, rotary=False, norm=nn.LayerNorm, dropout=0.,
+                 **block):
         super().__init__()
-        for what, value in dict(c=c, context=context, dim=dim, layers=layers, heads=heads).items(): check_count(f'GPT: {what}', value)
+        sizes = dict(c=c, context=context, dim=dim, layers=layers, heads=heads)
+        for what, value in sizes.items(): check_count(f'GPT: {what}', value)
         self.context, self.tokens, self.drop = context, nn.Embedding(c, dim), nn.Dropout(dropout)
         self.positions = None if rotary else nn.Embedding(context, dim)
-        self.blocks = nn.ModuleList([Block(dim, heads, norm=norm, rotary=rotary, dropout=dropout, **block) for _ in range(layers)])
+        block = dict(norm=norm, rotary=rotary, dropout=dropout, **block)
+        self.blocks = nn.ModuleList([Block(dim, heads, **block) for _ in range(layers)])
         self.norm, self.head = norm(dim), nn.Linear(dim, c, bias=False)
         if tied: self.head.weight = self.tokens.weight
         self.start()
@@ -103,7 +109,8 @@ class GPT(nn.Module):
     def start(self):
         "Small random weights, as in GPT-2; smaller ones where a block adds to what goes past it."
         for name, p in self.named_parameters():
-            if p.ndim == 2: p.normal_(0, .02 / math.sqrt(2*len(self.blocks)) if name.endswith(('out.weight', 'down.weight')) else .02)
+            adds = name.endswith(('out.weight', 'down.weight'))
+            if p.ndim == 2: p.normal_(0, .02 / math.sqrt(2*len(self.blocks)) if adds else .02)
             elif name.endswith('bias'): p.zero_()
 
     def new_cache(self):
@@ -115,7 +122,8 @@ class GPT(nn.Module):
         past = len(cache[0]) if cache else 0
         end = past + ids.shape[-1]
         if ids.ndim != 2 or end > self.context:
-            raise ValueError(f'GPT: {tuple(ids.shape)} behind {past} in the cache, wanted (bs, n), {self.context} at most')
+            shape = tuple(ids.shape)
+            raise ValueError(f'GPT: {shape} behind {past} in the cache, wanted (bs, n), {self.context} at most')
         places, mask = places_and_mask(end, pad, ids.device)
         places, x = places[..., past:], self.tokens(ids)
         if self.positions is not None: x = x + self.positions(places)
@@ -135,17 +143,21 @@ LLAMA = dict(norm=RMSNorm, unit=SwiGLU, rotary=True, bias=False, tied=False)    
 
 # ---
 # GPT2_NAMES
-# %% nbs/17a_gpt.ipynb 5ba3f07b
+# %% nbs/17a_gpt.ipynb 56a0e1ad
 GPT2_NAMES = {
-    'transformer.': '', 'wte': 'tokens', 'wpe': 'positions', 'h.': 'blocks.', 'ln_1': 'norm1', 'ln_2': 'norm2', 'ln_f': 'norm',
-    'attn.c_attn': 'attention.c_attn', 'attn.c_proj': 'attention.out', 'mlp.c_fc': 'unit.up', 'mlp.c_proj': 'unit.down', 'lm_head': 'head'}
+    'transformer.': '', 'wte': 'tokens', 'wpe': 'positions', 'h.': 'blocks.', 'ln_1': 'norm1', 'ln_2': 'norm2',
+    'ln_f': 'norm', 'attn.c_attn': 'attention.c_attn', 'attn.c_proj': 'attention.out', 'mlp.c_fc': 'unit.up',
+    'mlp.c_proj': 'unit.down', 'lm_head': 'head'}
 LLAMA_NAMES = {
-    'model.': '', 'embed_tokens': 'tokens', 'layers.': 'blocks.', 'input_layernorm': 'norm1', 'post_attention_layernorm': 'norm2',
-    'self_attn.q_proj': 'attention.query', 'self_attn.k_proj': 'attention.key', 'self_attn.v_proj': 'attention.value',
-    'self_attn.o_proj': 'attention.out', 'mlp.': 'unit.', 'gate_proj': 'gate', 'up_proj': 'up', 'down_proj': 'down', 'lm_head': 'head'}
+    'model.': '', 'embed_tokens': 'tokens', 'layers.': 'blocks.', 'lm_head': 'head',
+    'input_layernorm': 'norm1', 'post_attention_layernorm': 'norm2',
+    'self_attn.q_proj': 'attention.query', 'self_attn.k_proj': 'attention.key',
+    'self_attn.v_proj': 'attention.value', 'self_attn.o_proj': 'attention.out',
+    'mlp.': 'unit.', 'gate_proj': 'gate', 'up_proj': 'up', 'down_proj': 'down'}
 
 def renamed(state, names):
-    "A state dict with each of `names` in its keys replaced; without a head of its own, the table of the tokens is the head."
+    """A state dict with each of `names` in its keys replaced. Without a head of its own the table of the tokens is it.
+    ValueError: there is no such table."""
     pattern = re.compile('|'.join(rf'\b{re.escape(name)}' for name in names))
     state = {pattern.sub(lambda found: names[found[0]], name): w for name, w in state.items()}
     if 'tokens.weight' not in state: raise ValueError(f'no weights for the tokens among {[*state][:3]} and others')
@@ -153,16 +165,17 @@ def renamed(state, names):
 
 # ---
 # from_gpt2
-# %% nbs/17a_gpt.ipynb 9bb6afc5
+# %% nbs/17a_gpt.ipynb 5c0e2213
 def from_gpt2(state):
     """The `state_dict()` of GPT-2 in `transformers` as one for `GPT`. There a weight is (in, out), and those of query,
     key and value stand side by side. ValueError: none of a language model."""
     out = {}
     for name, w in renamed(state, GPT2_NAMES).items():
-        if name.endswith(('.attn.bias', '.attn.masked_bias')): continue        # no weights: the mask, in older files
+        if name.endswith(('.attn.bias', '.attn.masked_bias')): continue          # the mask, in older files
         if name.startswith('blocks') and w.ndim == 2: w = w.T
         if 'c_attn' not in name: out[name] = w
-        else: out.update({name.replace('c_attn', part): p for part, p in zip(('query', 'key', 'value'), w.chunk(3))})
+        else:
+            for part, p in zip(('query', 'key', 'value'), w.chunk(3)): out[name.replace('c_attn', part)] = p
     return out
 
 def from_llama(state):
@@ -202,7 +215,7 @@ def muon_and_adamw(layers, params, lr, weight_decay=.1, betas=(.9, .99)):
 
 # ---
 # next_probs
-# %% nbs/17a_gpt.ipynb 7739c2d3
+# %% nbs/17a_gpt.ipynb 16610386
 def next_probs(logits, temperature=1., top_k=None, top_p=1.):
     """Probabilities of the next token, (…, c) -> (…, c): softmax(logits / temperature); of these the `top_k` largest (Fan
     et al., 2018); of these the fewest, largest first, that have the share `top_p` (Holtzman et al., 2020). Temperature
@@ -216,7 +229,7 @@ def next_probs(logits, temperature=1., top_k=None, top_p=1.):
     if top_k is None and top_p == 1: return probs
     probs, order = probs.sort(dim=-1, descending=True, stable=True)
     if top_k is not None: probs[..., top_k:] = 0
-    if top_p < 1: probs[probs.cumsum(-1) - probs >= top_p * probs.sum(-1, keepdim=True)] = 0       # what is before it suffices
+    if top_p < 1: probs[probs.cumsum(-1) - probs >= top_p * probs.sum(-1, keepdim=True)] = 0
     return torch.zeros_like(probs).scatter(-1, order, probs / probs.sum(-1, keepdim=True))
 
 def sample(logits, generator=None, **settings):

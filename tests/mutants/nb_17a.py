@@ -27,7 +27,7 @@ MUTANTS = [
     ("if tied: self.head.weight = self.tokens.weight", "if tied: self.head.weight.data = self.tokens.weight.data.clone()", 'the same numbers at the start'),
     ("if tied: self.head.weight = self.tokens.weight", "pass", 'a head of its own'),
     (".02 / math.sqrt(2*len(self.blocks))", ".02 / math.sqrt(len(self.blocks))", 'a block adds once'),
-    ("if name.endswith(('out.weight', 'down.weight')) else .02)", "if name.endswith('out.weight') else .02)", 'only attention adds'),
+    ("adds = name.endswith(('out.weight', 'down.weight'))", "adds = name.endswith('out.weight')", 'only attention adds'),
     ("past = len(cache[0]) if cache else 0", "past = 0", 'each part of a text begins at 0'),
     ("if ids.ndim != 2 or end > self.context:", "if ids.ndim != 2 or ids.shape[-1] > self.context:", 'what is in the cache takes no place'),
     ("if ids.ndim != 2 or end > self.context:", "if ids.ndim != 2 or end >= self.context:", 'the last place is not to be used'),
