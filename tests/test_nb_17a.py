@@ -90,7 +90,7 @@ def test_the_unit_of_gpt2_is_gelu_with_tanh_between_two_layers():
     h = unit.up(x)
     gelu = .5 * h * (1 + torch.tanh(math.sqrt(2/math.pi) * (h + .044715 * h**3)))
     close(unit(x), gelu @ unit.down.weight.T + unit.down.bias, 1e-6)
-    assert FeedForward(6).up.weight.shape == (24, 6) and FeedForward(6, bias=False).up.bias is FeedForward(6, bias=False).down.bias is None
+    assert unit.up.weight.shape == (10, 6) and FeedForward(6).up.weight.shape == (24, 6) and FeedForward(6, bias=False).up.bias is FeedForward(6, bias=False).down.bias is None
 
 
 def test_the_unit_of_llama_multiplies_by_a_gate():
@@ -248,6 +248,7 @@ def test_the_probabilities_are_a_softmax_and_temperature_sharpens_them():
     close(next_probs(logits), logits.softmax(-1), 1e-6)
     close(next_probs(logits, temperature=.5), (2*logits).softmax(-1), 1e-6)
     close(next_probs(logits, temperature=1e-6), next_probs(logits, temperature=0))
+    close(next_probs(tensor([0., .05, .02]), temperature=.05), tensor([0., 1., .4]).softmax(0), 1e-6)
     assert torch.isfinite(next_probs(logits * 1e30, temperature=1e-30)).all()
     assert next_probs(tensor([1., 3., 3., 2.]), temperature=0).tolist() == [0, 1, 0, 0]
     assert next_probs(logits.bfloat16()).dtype == torch.float32
