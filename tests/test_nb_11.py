@@ -111,7 +111,10 @@ def test_the_activation_comes_after_the_plus_and_in_the_branch_only_between_its_
 
 @pytest.mark.parametrize('make, words', [
     (lambda: ResBlock(0, 3), 'c_in: 0'), (lambda: ResBlock(3, 2.), 'c_out: 2.0'), (lambda: ResBlock(3, 3, 0), 'stride: 0'), (lambda: ResBlock(3, 3, norm=InstanceNorm), 'no scale to begin at 0, wanted zero=False'),
-    (lambda: stage(2, 3, 0), 'stage: depth: 0'), (lambda: ResNet(1, 2, widths=()), 'widths ()'), (lambda: ResNet(1, 2, stem_widths=[]), 'stem_widths []'), (lambda: ResNet(1, 2, depth=True), 'depth: True')])
+    (lambda: stage(2, 3, 0), 'stage: depth: 0'), (lambda: ResNet(1, 2, widths=()), 'widths ()'), (lambda: ResNet(1, 2, stem_widths=[]), 'stem_widths []'), (lambda: ResNet(1, 2, depth=True), 'depth: True'),
+    (lambda: ResNet(0, 2), 'stem: sizes: 0'), (lambda: ResNet(1, 0), 'ResNet: classes: 0'), (lambda: ResNet(1, 2, stem_stride=0), 'stem: stride: 0'), (lambda: ResNet(1, 2, stem_widths=(0, 4)), 'stem: sizes: 0'), (lambda: ResNet(1, 2, (4, 2., 4)), 'stem: sizes: 2.0'),
+    (lambda: ResNet(1, 2, stem_widths=16), 'stem_widths 16'), (lambda: ResNet(1, 2, widths=16), 'widths 16'), (lambda: ResNet(1, 2, widths=(16, 0)), 'c_out: 0'), (lambda: stem([]), 'stem: sizes []'), (lambda: stem([3]), 'stem: sizes [3]'),
+    (lambda: stem([3, 0]), 'stem: sizes: 0'), (lambda: stem((3, 4), 0), 'stem: stride: 0'), (lambda: cost_table(nn.Linear(2, 3), torch.zeros(0, 2)), 'the batch is empty')])
 def test_what_cannot_be_meant_is_refused_at_the_door(make, words):
     with pytest.raises(ValueError) as raised: make()
     assert words in str(raised.value)
