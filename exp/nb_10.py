@@ -42,12 +42,12 @@ def find_files(folder, suffixes=PICTURES):
 
 # ---
 # MODES
-# %% nbs/10_data.ipynb de72c3a2
+# %% nbs/10_data.ipynb 5312458d
 MODES = '1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr'
 MOST = 2**26                                             # pixels: 192 MB as bytes
 
 def check_still(picture):
-    "Raises ValueError unless the opened `picture` is a single one, of at most `MOST` pixels; it unpacks none."
+    "Raises ValueError unless the opened `picture` is a single one, of at most `MOST` pixels; none is unpacked yet."
     width, height = picture.size
     if width * height > MOST: raise ValueError(f'{width} x {height} pixels, wanted at most {MOST:,}')
     if picture.format != 'MPO' and getattr(picture, 'is_animated', False):     # MPO: a photograph, others behind
@@ -70,7 +70,7 @@ def to_rgb(picture):
 
 # ---
 # read_picture
-# %% nbs/10_data.ipynb 94935090
+# %% nbs/10_data.ipynb da8d20aa
 def read_picture(path, size=None):
     """The picture in the file as bytes (3, h, w): red, green, blue. Grey becomes three equal channels, a palette its
     colours, what is transparent lies on white, of 16 bits the upper eight stay, a photograph is turned as the camera
@@ -83,7 +83,8 @@ def read_picture(path, size=None):
             check_still(picture)
             picture = to_rgb(upright(picture))
             if size is not None:
-                h, w = (size, size) if isinstance(size, int) else size
+                h, w = (size, size) if np.ndim(size) == 0 else size
+                if min(h, w) < 1: raise ValueError(f'size={size}, wanted 1 or more')
                 if picture.size != (w, h): picture = ImageOps.fit(picture, (w, h), Image.Resampling.BILINEAR)
         except UnidentifiedImageError: raise ValueError(f'{path}: no picture that Pillow knows') from None
         except Exception as e: raise ValueError(f'{path}: {e}') from e
@@ -150,26 +151,30 @@ class Vocab:
 
 # ---
 # Lazy
-# %% nbs/10_data.ipynb b088dea8
+# %% nbs/10_data.ipynb 74c6dd23
 class Lazy:
     """`f(item, **settings)` of each of `items`, made when it is asked for. Of what has numbers, such as a list or a
     data set, by `lazy[i]`; a slice or a tensor of numbers gives a Lazy of those, and nothing is made yet. Of a
     loader, batch by batch. What `f` raises says which file it was."""
     def __init__(self, items, f, **settings):
         self.items, self.f = items, partial(f, **settings)
-        numbered = hasattr(items, '__getitem__') and getattr(items, 'rows', ()) is not None    # no Lazy of a loader
-        self.rows = range(len(items)) if numbered else None
+        loader = items.rows is None if isinstance(items, Lazy) else not hasattr(items, '__getitem__')
+        self.rows = None if loader else range(len(items))
 
     def __len__(self): return len(self.items) if self.rows is None else len(self.rows)
 
     def __getitem__(self, i):
         if self.rows is None: raise TypeError(f'Lazy: a {type(self.items).__name__} gives nothing by its number')
+        if isinstance(i, (list, tuple)) or str(getattr(i, 'dtype', '')).endswith('bool'):
+            raise TypeError('Lazy: wanted a number, a slice or a tensor of numbers; a mask has them as nonzero()')
         if not isinstance(i, slice) and not getattr(i, 'ndim', 0): return self.make(self.items[self.rows[i]])
         some = copy.copy(self)
         some.rows = self.rows[i] if isinstance(i, slice) else [self.rows[j] for j in i.tolist()]
         return some
 
-    def __iter__(self): return map(self.make, self.items) if self.rows is None else (self[i] for i in range(len(self)))
+    def __iter__(self):
+        if self.rows is None: return (self.make(batch) for batch in self.items)
+        return (self[i] for i in range(len(self)))
 
     def make(self, item):
         try: return self.f(item)
@@ -178,7 +183,8 @@ class Lazy:
             raise
 
     def stack(self):
-        "All of them, made now, as one tensor (n, ...): a cache. ValueError, with the item: of another shape or type."
+        """All of them, made now, as one tensor (n, ...): a cache. ValueError: no items, or, with
+        its name, one of another shape or type."""
         out = None
         for i, x in enumerate(self):
             if out is None: out = x.new_empty(len(self), *x.shape)
@@ -186,6 +192,7 @@ class Lazy:
                 raise ValueError(f'stack: {self.items[self.rows[i]]}: {tuple(x.shape)} of {x.dtype}, '
                                  f'and those before have {tuple(out.shape[1:])} of {out.dtype}')
             out[i] = x
+        if out is None: raise ValueError('stack: there are no items')
         return out
 
 # ---

@@ -158,6 +158,14 @@ def test_a_size_takes_the_largest_middle_part_of_that_form(tmp_path):
     assert torch.equal(read_picture(path, (10, 30)), read_picture(path))
 
 
+def test_a_size_may_be_a_number_of_numpy_or_torch_and_is_1_or_more(tmp_path):
+    path = save(tmp_path/'a.png', pixels(4, 6))
+    for size in (np.int64(2), tensor(2), np.array([2, 2])): assert torch.equal(read_picture(path, size), read_picture(path, 2))
+    assert read_picture(path, (1, 1)).shape == (3, 1, 1)
+    for size in (0, -3, (0, 2), (2, 0)):
+        with pytest.raises(ValueError, match=r'a.png: size=.*, wanted 1 or more'): read_picture(path, size)
+
+
 def test_a_smaller_size_is_a_weighted_mean_of_what_lies_below(tmp_path):
     x = pixels(9, 9)
     want = np.array(Image.fromarray(x).resize((4, 4), Image.Resampling.BILINEAR))
@@ -329,6 +337,23 @@ def test_nothing_is_made_before_it_is_asked_for_and_only_what_is_asked_for():
         with pytest.raises(IndexError): lazy[i]
 
 
+def test_a_mask_and_a_list_are_no_numbers():
+    lazy, mask = Lazy('abcd', str.upper), tensor([True, False, False, True])
+    for wrong in (mask, mask.numpy(), mask[0], np.bool_(True), [0, 3], (0, 3), []):
+        with pytest.raises(TypeError, match='wanted a number, a slice or a tensor of numbers'): lazy[wrong]
+    assert [*lazy[mask.nonzero().flatten()]] == ['A', 'D'] == [*lazy[mask.numpy().nonzero()[0]]] and lazy[np.int64(1)] == 'B'
+    with pytest.raises(TypeError): Dataset(lazy, torch.arange(4))[mask]
+
+
+def test_a_stop_iteration_in_the_function_ends_nothing_early():
+    def stops(x):
+        if x is batches[2]: raise StopIteration
+        return x
+    batches = [tensor([i]) for i in range(5)]
+    for items in (batches, DataLoader(batches, None)):
+        with pytest.raises(RuntimeError, match='StopIteration'): [*Lazy(items, lambda x: stops(batches[int(x)]))]
+
+
 def test_items_keep_their_type_until_the_function_changes_it(folder):
     files = find_files(folder)
     lazy = Lazy(files, read_picture)
@@ -364,6 +389,7 @@ def test_stack_makes_one_tensor_and_names_the_first_that_does_not_fit(folder):
     assert Lazy(range(3), lambda n: tensor(n * 2.)).stack().tolist() == [0, 2, 4]
     save(folder/'b'/'3.png', pixels(6, 4))
     with pytest.raises(ValueError, match=r'stack: .*3.png: \(3, 6, 4\) of torch.uint8, and those before have \(3, 4, 6\)'): Lazy(files, read_picture)[2:].stack()
+    with pytest.raises(ValueError, match='stack: there are no items'): Lazy([], tensor).stack()
     with pytest.raises(ValueError, match='stack: 2: .* of torch.int64, and'): Lazy(range(3), lambda n: tensor(n if n > 1 else .5)).stack()
 
 
