@@ -88,12 +88,11 @@ def places_and_mask(end, pad=None, device=None):
 
 # ---
 # GPT
-# %% nbs/17a_gpt.ipynb bc119582
+# %% nbs/17a_gpt.ipynb dfa5ba3b
 class GPT(nn.Module):
     """Logits for the token that follows each place, of `c`: (bs, n) -> (bs, n, c), for n up to `context`. As it stands
     it is GPT-2 (Radford et al., 2019); `**LLAMA` makes it Llama (Touvron et al., 2023). `block` are settings of Block."""
-    def __init__(self, c, context, dim, layers, heads, tied=True, rotary=False, norm=nn.LayerNorm, dropout=0.,
-                 **block):
+    def __init__(self, c, context, dim, layers, heads, tied=True, rotary=False, norm=nn.LayerNorm, dropout=0., **block):
         super().__init__()
         sizes = dict(c=c, context=context, dim=dim, layers=layers, heads=heads)
         for what, value in sizes.items(): check_count(f'GPT: {what}', value)
@@ -126,8 +125,7 @@ class GPT(nn.Module):
             raise ValueError(f'GPT: {shape} behind {past} in the cache, wanted (bs, n), {self.context} at most')
         places, mask = places_and_mask(end, pad, ids.device)
         places, x = places[..., past:], self.tokens(ids)
-        if self.positions is not None: x = x + self.positions(places)
-        x = self.drop(x)
+        x = self.drop(x if self.positions is None else x + self.positions(places))
         for i, block in enumerate(self.blocks): x = block(x, mask, places, cache[i] if cache else None)
         return self.norm(x)
 

@@ -32,7 +32,7 @@ MUTANTS = [
     ("if ids.ndim != 2 or end > self.context:", "if ids.ndim != 2 or ids.shape[-1] > self.context:", 'what is in the cache takes no place'),
     ("if ids.ndim != 2 or end > self.context:", "if ids.ndim != 2 or end >= self.context:", 'the last place is not to be used'),
     ("places, x = places[..., past:], self.tokens(ids)", "places, x = places[..., :ids.shape[1]], self.tokens(ids)", 'positions begin anew behind the cache'),
-    ("if self.positions is not None: x = x + self.positions(places)", "if self.positions is not None: x = self.tokens(ids)", 'order does not matter'),
+    ("x = self.drop(x if self.positions is None else x + self.positions(places))", "x = self.drop(x)", 'order does not matter'),
     ("x = block(x, mask, places, cache[i] if cache else None)", "x = block(x, mask, places, cache[0] if cache else None)", 'one cache for all layers'),
     ("x = block(x, mask, places, cache[i] if cache else None)", "x = block(x, None, places, cache[i] if cache else None)", 'the mask is forgotten'),
     ("        return self.norm(x)\n", "        return x\n", 'the last norm is forgotten'),
