@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/12_augmentation.ipynb 212bf479
-import math
+# %% nbs/12_augmentation.ipynb db77bba9
+import math, numbers
 import torch
 from torch.nn import functional as F
 from exp.nb_04 import log_softmax
@@ -32,10 +32,9 @@ def way_back(angle, factor, slope, dx, dy):
 
 # ---
 # in_halves
-# %% nbs/12_augmentation.ipynb 45554a4f
+# %% nbs/12_augmentation.ipynb 1e21acc2
 def in_halves(back, size):
-    """Matrices `back`, (N, 3, 3), that count pixels from the middle, for a grid that counts half sides of a picture, `size`
-    (H, W): (N, 2, 3)."""
+    "Matrices `back`, (N, 3, 3), in pixels from the middle, as (N, 2, 3), in half sides of pictures of `size` (H, W)."
     (H, W), (a, b, dx, c, d, dy, *_) = size, back.flatten(1).unbind(1)
     return torch.stack([a, b * (H/W), dx * (2/W), c * (W/H), d, dy * (2/H)], -1).unflatten(-1, (2, 3))
 
@@ -82,19 +81,22 @@ def uniform(x, k, generator=None):
     return drawn.to(x.device, torch.promote_types(x.dtype, torch.float32), non_blocking=True)
 
 # ---
-# span
-# %% nbs/12_augmentation.ipynb 65f873d6
+# is_number
+# %% nbs/12_augmentation.ipynb e090e47f
+def is_number(value):
+    "Whether `value` is a real number, Python's or NumPy's; True and False are none."
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
 def span(name, value, around=0.):
     "`value`, a pair `(low, high)`, or a strength s as the pair `(around - s, around + s)`. ValueError for all else."
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (around - value, around + value)
-    if len(pair) != 2 or not -math.inf < pair[0] <= pair[1] < math.inf:
+    pair = (around - value, around + value) if is_number(value) else value if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not all(map(is_number, pair)) or not -math.inf < pair[0] <= pair[1] < math.inf:
         raise ValueError(f'{name}: {value!r}, wanted a number from 0 on, or two, the smaller one first')
-    return pair
+    return tuple(pair)
 
 def check_share(name, value):
     "Raises ValueError unless `value` is a number from 0 to 1."
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f'{name}: {value!r}, wanted a number from 0 to 1')
+    if not (is_number(value) and 0 <= value <= 1): raise ValueError(f'{name}: {value!r}, wanted a number from 0 to 1')
 
 def check_pictures(name, x):
     "Raises TypeError unless `x` is a tensor of floats, ValueError unless it has the axes (N, C, H, W)."
@@ -159,13 +161,12 @@ class Flip(Transform):
 
 # ---
 # boxes
-# %% nbs/12_augmentation.ipynb f1a16daf
+# %% nbs/12_augmentation.ipynb a093f29e
 def boxes(x, share, generator=None):
     """A mask (N, 1, H, W): True within a box around a random place of each picture, whose sides are the `share`, (N,),
     of the picture's; what would stick out of the picture is cut off."""
-    middle = uniform(x, 2, generator)
     def within(m, n): return ((torch.arange(n, device=x.device) + .5)/n - m[:, None]).abs() < share[:, None]/2
-    rows, columns = [within(m, n) for m, n in zip(middle, x.shape[2:])]
+    rows, columns = [within(m, n) for m, n in zip(uniform(x, 2, generator), x.shape[2:])]
     return rows[:, None, :, None] & columns[:, None, None, :]
 
 class Erase(Transform):
@@ -221,10 +222,10 @@ class Augment(Callback):
 
 # ---
 # soft_targets
-# %% nbs/12_augmentation.ipynb d1987911
+# %% nbs/12_augmentation.ipynb e127bd86
 def soft_targets(y, classes):
     """Probabilities (n, classes) of targets `y`: of class numbers (n,), int64, a 1 in each row; of probabilities these.
-    ValueError: neither of the two."""
+    ValueError: neither of the two. RuntimeError: there is no such class."""
     if y.ndim == 2 and y.is_floating_point() and y.shape[1] == classes: return y
     if y.ndim != 1 or y.dtype != torch.int64:
         raise ValueError(f'targets {tuple(y.shape)} of {y.dtype}, wanted int64 (n,) or probabilities (n, {classes})')
@@ -290,10 +291,9 @@ class CutMix(Mix):
 
 # ---
 # mean_over_views
-# %% nbs/12_augmentation.ipynb a50688db
+# %% nbs/12_augmentation.ipynb 1b1cdce7
 def mean_over_views(predict, x, views):
-    """The mean over `views`, functions of a batch of pictures, of the probabilities (n, c) that `predict`, to logits,
-    gives for each. ValueError: no views."""
+    "The mean over `views`, functions of a batch, of the softmax of `predict`, logits (n, c). ValueError: no views."
     views = list(views)
     if not views: raise ValueError('mean_over_views: no views, wanted one or more')
     return torch.stack([predict(view(x)).softmax(1) for view in views]).mean(0)

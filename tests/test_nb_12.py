@@ -1,4 +1,5 @@
 import math
+import numpy as np
 import pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
@@ -6,7 +7,7 @@ from exp.nb_04 import BatchLoader, DataLoaders, Dataset, accuracy
 from exp.nb_04a import Callback, FitError
 from exp.nb_05 import Learner, MetricsCallback
 from exp.nb_05b import Checkpoint
-from exp.nb_12 import (Affine, Augment, Colour, CutMix, Erase, Flip, Mixup, Transform, affine_grid, boxes, draw_beta, grid_sample, in_halves, matrix,
+from exp.nb_12 import (Affine, Augment, Colour, CutMix, Erase, Flip, Mixup, Transform, affine_grid, boxes, draw_beta, grid_sample, in_halves, is_number, matrix,
                        mean_over_views, soft_accuracy, soft_cross_entropy, soft_targets, span, uniform, way_back)
 
 close = torch.testing.assert_close
@@ -455,6 +456,8 @@ def test_probabilities_are_averaged_and_not_logits():
 @pytest.mark.parametrize('make, words', [
     (lambda: Affine(turn=-5), 'Affine: turn: -5, wanted a number from 0 on'), (lambda: Affine(scale=(1.2, .8)), r'Affine: scale: \(1.2, 0.8\), wanted'), (lambda: Affine(scale=(0, 1)), 'wanted numbers over 0'),
     (lambda: Affine(scale=1.), 'wanted numbers over 0'), (lambda: Affine(shear=(1, 2, 3)), 'Affine: shear'), (lambda: Affine(shift=math.nan), 'Affine: shift'), (lambda: Affine(turn=math.inf), 'Affine: turn'),
+    (lambda: Affine(turn='much'), "Affine: turn: 'much', wanted a number"), (lambda: Affine(shift=None), 'Affine: shift: None'), (lambda: Affine(shear=('a', 'b')), r"Affine: shear: \('a', 'b'\)"),
+    (lambda: Affine(turn=True), 'Affine: turn: True'), (lambda: Affine(turn=(False, True)), r'Affine: turn: \(False, True\)'), (lambda: Flip(p=True), 'Flip: p: True'), (lambda: Erase(None), 'Erase: size: None'),
     (lambda: Affine(p=1.5), 'Affine: p: 1.5, wanted a number from 0 to 1'), (lambda: Flip(-.1), 'Flip: p: -0.1'), (lambda: Flip(p='often'), "Flip: p: 'often'"), (lambda: Flip(axis=1), 'Flip: axis 1'),
     (lambda: Erase(1.2), 'Erase: size: 1.2'), (lambda: Erase(p=math.nan), 'Erase: p: nan'), (lambda: Colour(brightness=1.5), 'Colour: a factor under 0'), (lambda: Colour(contrast=(2, 1)), 'Colour'),
     (lambda: Mixup(10, 0), 'Mixup: alpha 0, wanted over 0'), (lambda: CutMix(10, -1.), 'CutMix: alpha -1.0'), (lambda: Mixup(10, math.inf), 'alpha inf'), (lambda: Mixup(10, math.nan), 'alpha nan'), (lambda: CutMix(0), 'CutMix: classes: 0'),
@@ -479,6 +482,17 @@ def test_a_tuple_of_inputs_and_a_wrong_number_of_channels_are_refused():
 
 def test_a_strength_is_a_range_about_its_middle_and_a_pair_is_one_as_it_is():
     assert span('s', .25) == (-.25, .25) and span('s', .25, around=1.) == (.75, 1.25) and span('s', (2, 3), around=1.) == (2, 3) and span('s', 0) == (0, 0) and span('s', [4, 4]) == (4, 4)
+
+
+def test_numbers_may_be_numpys_and_truths_are_none():
+    half = np.float32(.5)
+    assert Flip(half).p == .5 and Erase(half).size == .5 and span('s', half) == (-.5, .5) and span('s', (0, np.int64(2))) == (0, 2)
+    assert is_number(3) and is_number(np.float64(.1)) and not any(map(is_number, (True, np.True_, '1', None, 1j, torch.ones(2))))
+
+
+@pytest.mark.parametrize('y', [[5], [0, -1]])
+def test_a_class_that_is_none_has_no_target(y):
+    with pytest.raises(RuntimeError): soft_targets(tensor(y), 4)
 
 
 def test_numbers_are_drawn_where_the_generator_is_and_come_in_the_type_and_to_the_device_of_the_batch():

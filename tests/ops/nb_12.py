@@ -21,5 +21,5 @@ OPS = [
     *[Op('soft_cross_entropy', soft(soft_cross_entropy, label_smoothing=e), soft(F.cross_entropy, label_smoothing=e), [[(3, 4), (3, 4)], [(1, 2), (1, 2)]]) for e in (0., .1, 1.)],
     *[Op('soft_cross_entropy', hard(soft_cross_entropy, label_smoothing=e), hard(F.cross_entropy, label_smoothing=e), [[(5, 3)], [(1, 4)]]) for e in (0., .3)],
 ]
-NOT_OPS = {'way_back', 'middles', 'uniform', 'span', 'check_share', 'check_pictures', 'Transform', 'Affine', 'Flip', 'boxes', 'Erase', 'Colour', 'Augment',
+NOT_OPS = {'way_back', 'middles', 'uniform', 'is_number', 'span', 'check_share', 'check_pictures', 'Transform', 'Affine', 'Flip', 'boxes', 'Erase', 'Colour', 'Augment',
            'soft_targets', 'soft_accuracy', 'draw_beta', 'Mix', 'Mixup', 'CutMix', 'mean_over_views'}
