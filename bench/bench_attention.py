@@ -2,7 +2,8 @@
 networks of one and of two layers on the lesson's letters, three seeds. `python bench/bench_attention.py`"""
 import os
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
-import resource, statistics, subprocess, sys
+import re, resource, statistics, subprocess, sys
+from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -33,7 +34,9 @@ def work(name, n, both):
 
 def grown(name, n, both):
     "Megabytes by which the process's peak grows when it does that once; small sizes have been done before."
-    def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
+    def peak():
+        if sys.platform == 'darwin': return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return int(re.search(r'VmHWM:\s+(\d+)', Path('/proc/self/status').read_text())[1]) / 2**10       # ru_maxrss begins with the parent's
     work(name, 16, both)()
     run = work(name, n, both)
     before = peak()
