@@ -258,6 +258,8 @@ def test_top_k_keeps_the_k_largest_and_of_equal_ones_the_first():
     p = next_probs(tensor([.1, .4, .2, .3]).log(), top_k=2)
     close(p, tensor([0, 4/7, 0, 3/7]), 1e-6)
     assert next_probs(torch.zeros(5), top_k=2).tolist() == [.5, .5, 0, 0, 0]
+    many = torch.randint(3, (4, 300), generator=torch.Generator().manual_seed(0)).float()
+    for row, p in zip(many, next_probs(many, top_k=7)): assert p.nonzero().flatten().tolist() == (row == 2).nonzero().flatten().tolist()[:7]
     close(next_probs(torch.randn(4), top_k=9).sum(), tensor(1.), 1e-6)
     assert next_probs(tensor([0., 2., 1.]), top_k=1).tolist() == [0, 1, 0]
 

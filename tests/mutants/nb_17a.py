@@ -60,6 +60,7 @@ MUTANTS = [
     ("if temperature == 0: return", "if temperature < .1: return", 'nearly 0 is 0'),
     ("if top_k is not None: probs[..., top_k:] = 0", "if top_k is not None: probs[..., top_k + 1:] = 0", 'one too many'),
     ("if top_k is not None: probs[..., top_k:] = 0", "if top_k is not None: probs[..., :-top_k] = 0", 'the last ones are the largest'),
+    ("descending=True, stable=True)", "descending=True)", 'a sort leaves equal ones in their order'),
     ("probs.cumsum(-1) - probs >= top_p", "probs.cumsum(-1) >= top_p", 'the one that reaches the share is cut off'),
     ("probs.cumsum(-1) - probs >= top_p", "probs.cumsum(-1) - probs > top_p", 'with the share reached one more'),
     (">= top_p * probs.sum(-1, keepdim=True)] = 0", ">= top_p] = 0", 'the share is of all, also of what top_k has cut off'),
