@@ -337,6 +337,7 @@ def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_
     pairs = join([Pair('a', tensor([1.])), Pair('b', tensor([2.]))])
     assert pairs.x == ['a', 'b'] and pairs.y.tolist() == [1., 2.]
     assert join([Pair('a', 'b'), Pair('c', 'd')]) == Pair(['a', 'c'], ['b', 'd'])
+    assert join([{'a': tensor([1.])}])['a'].tolist() == [1.] and join([(tensor([1.]), tensor([2.]))])[1].tolist() == [2.]          # one batch alone
     for kind in (tuple, list): assert join([kind([('a', 'b'), ('c', 'd')]), kind([('e',), ('f',)])]) == kind([['a', 'b', 'e'], ['c', 'd', 'f']])
 
 

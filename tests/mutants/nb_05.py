@@ -129,4 +129,5 @@ MUTANTS = [
     ("        ago, self.losses = len(self.losses), []\n", "        ago = len(self.losses)\n", 'what was put back is put back once more'),
     ("[means := MetricsCallback(**metrics)], keep=False)", "[means := MetricsCallback(**metrics)])", 'predictions that nobody wants cost nothing'),
     ("if self.keep else (None, None)", "if self.keep else ()", 'a prediction that is not kept was not made'),
+    ("parts[k] for parts in fields]) for k in fields[0]})", "parts[k] for parts in fields]) for k in fields[1]})", 'there are two batches at least'),
 ]
