@@ -240,11 +240,11 @@ def slowest_normal(p, std):
 
 # ---
 # to_int8
-# %% nbs/13a_cluster.ipynb 7d228fcb
+# %% nbs/13a_cluster.ipynb 22a08b2f
 def to_int8(x):
-    "(int8 numbers, scale) with numbers * scale within half a scale of `x`."
+    "(int8 numbers, scale) with numbers * scale within half a scale of `x`, but for what the type of `x` itself rounds."
     scale = (x.abs().max() / 127).clamp(min=torch.finfo(x.dtype).tiny)
-    return (x / scale).round().to(torch.int8), scale
+    return (x / scale).round().clamp(-127, 127).to(torch.int8), scale      # in a half type, 127 may come out as 128
 
 def top_k(x, k):
     "(where, numbers): the k numbers of a flat `x` that are furthest from 0. ValueError unless there are so many."
