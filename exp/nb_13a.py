@@ -12,12 +12,13 @@ import torch
 
 # ---
 # Cluster
-# %% nbs/13a_cluster.ipynb d5bff7a7
+# %% nbs/13a_cluster.ipynb 29faf515
 @dataclass(frozen=True)
 class Cluster:
-    """What time asks of a cluster. `latency`: seconds that every message takes; `bandwidth`: bytes a second that a worker
-    sends, and receives at the same time; `cores`: so many workers compute at full speed, more than that share them;
-    `late`: seconds by which a worker is late in a step, on average; `source`: where the figures come from."""
+    """What time asks of a cluster. `latency`: seconds that every message takes; `bandwidth`: bytes a second that a
+    worker sends, and receives at the same time; `cores`: so many workers compute at full speed, more share them;
+    `late`: seconds by which a worker is late in a step, on average; `source`: where the figures come from.
+    ValueError when one is impossible."""
     latency: float
     bandwidth: float
     cores: float = math.inf
@@ -38,22 +39,23 @@ class Cluster:
 
 # ---
 # run_processes
-# %% nbs/13a_cluster.ipynb d067f787
+# %% nbs/13a_cluster.ipynb 13590739
 def run_processes(program, p, timeout=120):
-    """What the Python text `program`, run by torchrun in `p` processes of this machine with one thread each, writes as JSON
-    into the file that its first argument names. RuntimeError with its last words when it fails, writes nothing or is not
-    done after `timeout` seconds; then its processes are ended."""
+    """What the Python text `program`, run by torchrun in `p` processes of this machine with one thread each, writes
+    as JSON into the file that its first argument names. RuntimeError with its last words when it fails, writes
+    nothing or is not done after `timeout` seconds; then its processes are ended."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         script, result, port = Path(folder)/'program.py', Path(folder)/'result.json', free.getsockname()[1]
         free.close()
         script.write_text(program, encoding='utf-8')
-        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', str(p), '--master-addr', '127.0.0.1',
-                   '--master-port', str(port), str(script), str(result)]
+        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', str(p),
+                   '--master-addr', '127.0.0.1', '--master-port', str(port), str(script), str(result)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                    env={**os.environ, 'OMP_NUM_THREADS': '1'})
         try: _, said = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired: raise RuntimeError(f'{p} processes: not done after {timeout} seconds') from None
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f'{p} processes: not done after {timeout} seconds') from None
         finally:
             if process.poll() is None: process.terminate()         # torchrun then ends the processes that it started
             process.wait()
@@ -63,11 +65,11 @@ def run_processes(program, p, timeout=120):
 
 # ---
 # fit_line
-# %% nbs/13a_cluster.ipynb a08a4617
+# %% nbs/13a_cluster.ipynb b2f4a86b
 def fit_line(x, y):
-    """(a, b), both from 0 on, for which the relative errors of the line a + b*x, |a + b*x - y| / y, add up to the least.
-    One such line goes through two of the points, or is flat, or begins at 0: these are tried. ValueError for fewer than
-    two points, and unless all of `x` and `y` are over 0."""
+    """(a, b), both from 0 on, for which the relative errors of the line a + b*x, |a + b*x - y| / y, add up to the
+    least. One such line goes through two of the points, or is flat, or begins at 0: these are tried. ValueError for
+    fewer than two points, and unless all of `x` and `y` are over 0."""
     points = list(zip(x, y, strict=True))
     if len(points) < 2 or min(min(x), min(y)) <= 0: raise ValueError(f'two points or more, all over 0: {points}')
     lines = [line for u, v in points for line in ((v, 0.), (0., v/u))]
@@ -96,21 +98,22 @@ class Training:
 
 # ---
 # to_one_rounds
-# %% nbs/13a_cluster.ipynb 4ad893ef
+# %% nbs/13a_cluster.ipynb 978cd345
 def to_one_rounds(p, n):
-    "All-reduce of `n` numbers: rank 0 receives from each in turn, and sends the sum to each. Rounds of (from, to, first, end, add)."
+    """All-reduce of `n` numbers: rank 0 receives from each of `p` in turn, and sends the sum to each. Rounds of
+    (from, to, first, end, add)."""
     for r in range(1, p): yield [(r, 0, 0, n, True)]
     for r in range(1, p): yield [(0, r, 0, n, False)]
 
 # ---
 # simulate
-# %% nbs/13a_cluster.ipynb 0e56043d
+# %% nbs/13a_cluster.ipynb df41069b
 def simulate(rounds, parts, cluster, ready=None):
-    """(what each rank holds in the end, the second at which each is done, [(from, to, begin, end) of each message]) when
-    `rounds` are run on `parts`, a flat tensor for each rank, which may be `ready` at different seconds. A rank sends one
-    message at a time and receives one meanwhile. ValueError unless there is a second for each rank."""
+    """(what each rank holds in the end, the second at which each is done, [(from, to, begin, end) of each message])
+    when `rounds` are run on `parts`, a flat tensor for each rank, which may be `ready` at different seconds. A rank
+    sends one message at a time and receives one meanwhile. ValueError unless there is a second for each rank."""
     parts, clock, trace = [part.clone() for part in parts], list(ready or [0.]*len(parts)), []
-    if len(clock) != len(parts): raise ValueError(f'{len(parts)} ranks, and {len(clock)} seconds at which they are ready')
+    if len(clock) != len(parts): raise ValueError(f'{len(parts)} ranks, and ready at {len(clock)} seconds')
     for messages in rounds:
         chunks = [parts[a][first:end].clone() for a, _, first, end, _ in messages]
         begins = [max(clock[a], clock[b]) for a, b, *_ in messages]
@@ -140,10 +143,10 @@ def ring_rounds(p, n):
 
 # ---
 # halving_rounds
-# %% nbs/13a_cluster.ipynb 308ea208
+# %% nbs/13a_cluster.ipynb ad7f1d03
 def halving_rounds(p, n):
-    """All-reduce of `n` numbers by recursive halving and doubling (Rabenseifner; Thakur and others 2005). Of `p` ranks that
-    are no power of two, those over it hand their numbers to another first, and get the sum in the end."""
+    """All-reduce of `n` numbers by recursive halving and doubling (Rabenseifner; Thakur and others 2005). Of `p` ranks
+    that are no power of two, those over it hand their numbers to another first, and get the sum in the end."""
     q = 2**(p.bit_length() - 1)
     cut, over = [n*i // q for i in range(q + 1)], range(q, p)
     halves = [q >> k for k in range(1, q.bit_length())]                    # q/2, q/4, … 1 ranks away
@@ -160,11 +163,11 @@ ALL_REDUCES = {'to one': to_one_rounds, 'tree': tree_rounds, 'ring': ring_rounds
 
 # ---
 # path
-# %% nbs/13a_cluster.ipynb af4a467e
+# %% nbs/13a_cluster.ipynb 5a917cd1
 def path(how, p):
-    """(messages, gradients): how many messages wait for one another in this all-reduce of `p` workers, and how many times
-    the bytes of the whole gradient they carry. ValueError for another way than those of ALL_REDUCES, and below one worker."""
-    if how not in ALL_REDUCES or p < 1: raise ValueError(f'{how!r} with {p} workers: one of {list(ALL_REDUCES)}, with one or more')
+    """(messages, gradients): how many messages wait for one another in this all-reduce of `p` workers, and how many
+    times the bytes of the whole gradient they carry. ValueError for a way that is not in ALL_REDUCES, or no worker."""
+    if how not in ALL_REDUCES or p < 1: raise ValueError(f'{how!r} with {p} workers: {list(ALL_REDUCES)}, with 1 or more')
     if how == 'to one': return 2*(p - 1), 2*(p - 1)
     if how == 'tree': return 2*(p - 1).bit_length(), 2*(p - 1).bit_length()
     if how == 'ring': return 2*(p - 1), 2*(p - 1)/p
@@ -179,9 +182,10 @@ def all_reduce_seconds(cluster, size, p, how='ring'):
 
 # ---
 # buckets
-# %% nbs/13a_cluster.ipynb 8308c681
+# %% nbs/13a_cluster.ipynb 1d716633
 def buckets(training, limit):
-    "[(share of the backward pass after which it is full, bytes)]: whole layers from the last on, until `limit` bytes are reached."
+    """[(share of the backward pass after which it is full, bytes)] of each bucket: whole layers, from the last on, until
+    `limit` bytes are reached. ValueError unless `limit` is over 0."""
     if limit <= 0: raise ValueError(f'a bucket of {limit} bytes')
     layers, each = training.layers, training.size / training.layers
     count = layers if limit >= training.size else math.ceil(limit / each - 1e-9)
@@ -189,7 +193,7 @@ def buckets(training, limit):
     return [(end/layers, (end - begin)*each) for begin, end in zip([0, *ends], ends)]
 
 def send_in_turn(full, takes):
-    "[(begin, end)] of buckets that are full at these seconds and take so long, sent one after another."
+    "[(begin, end)] of buckets that are `full` at these seconds and take so long, sent one after another."
     spans, free = [], 0.
     for at, seconds in zip(full, takes, strict=True):
         begin = max(at, free)
@@ -199,7 +203,7 @@ def send_in_turn(full, takes):
 
 # ---
 # slowest
-# %% nbs/13a_cluster.ipynb 3c365f30
+# %% nbs/13a_cluster.ipynb a91a4d31
 def slowest(p, mean, drop=0):
     """Seconds by which the last but `drop` of `p` workers is late on average, when each is late by a time of its own,
     exponential with this `mean`: mean * (1/(drop+1) + … + 1/p). ValueError unless some are left."""
@@ -207,42 +211,44 @@ def slowest(p, mean, drop=0):
     return mean * sum(1/i for i in range(drop + 1, p + 1))
 
 def schedule(cluster, training, bs, p, how='ring', limit=math.inf):
-    "(seconds of computing, [(begin, end) of each bucket]) of a step of `p` workers with `bs` examples each and buckets of `limit` bytes."
+    """(seconds of computing, [(begin, end) of each bucket]) of a step of `p` workers with `bs` examples each and
+    buckets of `limit` bytes."""
     compute, found = cluster.crowd(p) * training.compute(bs), buckets(training, limit)
     full = [compute * (1 - training.backward*(1 - share)) for share, _ in found]
     return compute, send_in_turn(full, [all_reduce_seconds(cluster, size, p, how) for _, size in found])
 
 def step_seconds(cluster, training, bs, p=1, how='ring', limit=math.inf):
-    """Seconds of a step of `p` workers with `bs` examples each: computing, what of the sending it does not hide, and the
-    wait for the slowest. `limit`: bytes after which a bucket is sent; with the default all is sent after the computing."""
+    """Seconds of a step of `p` workers with `bs` examples each: computing, what of the sending it does not hide, and
+    the wait for the slowest. `limit`: bytes after which a bucket is sent; by default all is sent after the computing."""
     return schedule(cluster, training, bs, p, how, limit)[1][-1][1] + slowest(p, cluster.late)
 
 # ---
 # CLUSTERS
-# %% nbs/13a_cluster.ipynb 395dab8e
+# %% nbs/13a_cluster.ipynb 19a52063
 CLUSTERS = {
-    '10 Gbit Ethernet': Cluster(50e-6, 1.25e9, source='bandwidth: its name; latency: an assumption for TCP in one hall'),
-    '25 Gbit Ethernet': Cluster(30e-6, 3.125e9, source='bandwidth: its name; latency: an assumption for TCP in one hall'),
+    '10 Gbit Ethernet': Cluster(50e-6, 1.25e9, source='bandwidth: its name; latency: an assumption for TCP'),
+    '25 Gbit Ethernet': Cluster(30e-6, 3.125e9, source='bandwidth: its name; latency: an assumption for TCP'),
     '100 Gbit Ethernet': Cluster(10e-6, 12.5e9, source='bandwidth: its name; latency: an assumption for RDMA'),
-    'InfiniBand NDR': Cluster(5e-6, 50e9, source='bandwidth: data sheet, 400 Gbit a second; latency: an assumption with software'),
-    'NVLink 4': Cluster(5e-6, 450e9, source='bandwidth: data sheet of the H100, 900 GB a second both ways together; latency: an '
-                        'assumption; inside a machine only'),
+    'InfiniBand NDR': Cluster(5e-6, 50e9, source='bandwidth: data sheet, 400 Gbit a second; latency: an assumption'),
+    'NVLink 4': Cluster(5e-6, 450e9, source='inside a machine; bandwidth: data sheet of the H100, 900 GB a second '
+                                            'both ways together; latency: an assumption'),
 }
 
 # ---
 # slowest_normal
-# %% nbs/13a_cluster.ipynb ef1ee4d1
+# %% nbs/13a_cluster.ipynb 7a80efb1
 def slowest_normal(p, std):
-    "How much later than the mean the last of `p` workers comes, whose seconds are normal with this `std`: Blom's approximation (1958)."
+    """Seconds by which the last of `p` workers comes after the mean, when their seconds are normal with this `std`:
+    Blom's approximation (1958). ValueError for no worker."""
     if p < 1: raise ValueError(f'{p} workers')
     share = torch.tensor((p - .375)/(p + .25), dtype=torch.float64)        # of the workers, below the last one
     return std * torch.special.ndtri(share).item()
 
 # ---
 # to_int8
-# %% nbs/13a_cluster.ipynb 22a08b2f
+# %% nbs/13a_cluster.ipynb c9be6875
 def to_int8(x):
-    "(int8 numbers, scale) with numbers * scale within half a scale of `x`, but for what the type of `x` itself rounds."
+    "(int8 numbers, scale): numbers * scale is within half a scale of `x`, but for what the type of `x` itself rounds."
     scale = (x.abs().max() / 127).clamp(min=torch.finfo(x.dtype).tiny)
     return (x / scale).round().clamp(-127, 127).to(torch.int8), scale      # in a half type, 127 may come out as 128
 
@@ -269,22 +275,23 @@ class ErrorFeedback:
 
 # ---
 # gather_seconds
-# %% nbs/13a_cluster.ipynb 914a729e
+# %% nbs/13a_cluster.ipynb 1414842b
 def gather_seconds(cluster, size, p):
-    "Seconds in which each of `p` workers gets the `size` bytes of each other, round a ring: p - 1 messages of `size` bytes."
+    "Seconds in which each of `p` workers gets the `size` bytes of each other, round a ring: p - 1 messages."
     return cluster.crowd(p) * (p - 1) * cluster.seconds(size)
 
 # ---
 # best_step
-# %% nbs/13a_cluster.ipynb de30317e
+# %% nbs/13a_cluster.ipynb fe43b3a3
 def best_step(cluster, training, bs, p, ways=('ring', 'tree')):
-    "(seconds, way, bytes of a bucket) of the quickest step of `p` workers with `bs` examples each: every way, every size of bucket."
+    """(seconds, way, bytes of a bucket) of the quickest step of `p` workers with `bs` examples each, of all `ways` and
+    all sizes of buckets."""
     limits = [training.size / training.layers * k for k in range(1, training.layers + 1)]
     return min((step_seconds(cluster, training, bs, p, how, limit), how, limit) for how in ways for limit in limits)
 
 def efficiency(cluster, training, bs, p, strong=False):
-    """The share of p-fold speed that `p` workers reach, each with `bs` examples; if `strong`, with `bs` in all, a p-th part each.
-    ValueError when there is less than an example for each."""
+    """The share of p-fold speed that `p` workers reach, each with `bs` examples; if `strong`, with `bs` in all, a p-th
+    part each. ValueError when there is less than an example for each."""
     if strong and bs < p: raise ValueError(f'{bs} examples for {p} workers')
     one, many = step_seconds(cluster, training, bs), best_step(cluster, training, bs/p if strong else bs, p)[0]
     return one / (p * many) if strong else one / many

@@ -152,7 +152,7 @@ def test_the_clock_waits_for_both_ranks_and_for_nobody_else():
     got, clock, trace = simulate(rounds, parts, Cluster(1., 4.), [0, 5, 2, 0])
     assert trace == [(0, 1, 5, 8), (2, 3, 2, 4), (1, 2, 8, 11)] and clock == [8, 11, 11, 4]
     assert [part.tolist() for part in got] == [[1, 2, 3], [11, 22, 30], [100, 222, 330], [100, 2000, 3000]]
-    with pytest.raises(ValueError, match='4 ranks, and 2 seconds'): simulate([], parts, slow, [0, 0])
+    with pytest.raises(ValueError, match='4 ranks, and ready at 2 seconds'): simulate([], parts, slow, [0, 0])
 
 
 def test_what_is_sent_in_a_round_is_what_stood_there_before_it():
