@@ -163,11 +163,12 @@ ALL_REDUCES = {'to one': to_one_rounds, 'tree': tree_rounds, 'ring': ring_rounds
 
 # ---
 # path
-# %% nbs/13a_cluster.ipynb 5a917cd1
+# %% nbs/13a_cluster.ipynb b47d8d36
 def path(how, p):
     """(messages, gradients): how many messages wait for one another in this all-reduce of `p` workers, and how many
     times the bytes of the whole gradient they carry. ValueError for a way that is not in ALL_REDUCES, or no worker."""
-    if how not in ALL_REDUCES or p < 1: raise ValueError(f'{how!r} with {p} workers: {list(ALL_REDUCES)}, with 1 or more')
+    if how not in ALL_REDUCES or p < 1:
+        raise ValueError(f'{how!r} with {p} workers: one of {list(ALL_REDUCES)}, with one or more')
     if how == 'to one': return 2*(p - 1), 2*(p - 1)
     if how == 'tree': return 2*(p - 1).bit_length(), 2*(p - 1).bit_length()
     if how == 'ring': return 2*(p - 1), 2*(p - 1)/p
@@ -182,10 +183,10 @@ def all_reduce_seconds(cluster, size, p, how='ring'):
 
 # ---
 # buckets
-# %% nbs/13a_cluster.ipynb 1d716633
+# %% nbs/13a_cluster.ipynb 3f949ca6
 def buckets(training, limit):
-    """[(share of the backward pass after which it is full, bytes)] of each bucket: whole layers, from the last on, until
-    `limit` bytes are reached. ValueError unless `limit` is over 0."""
+    """[(share of the backward pass after which it is full, bytes)] of each bucket: whole layers, from the last on,
+    until `limit` bytes are reached. ValueError unless `limit` is over 0."""
     if limit <= 0: raise ValueError(f'a bucket of {limit} bytes')
     layers, each = training.layers, training.size / training.layers
     count = layers if limit >= training.size else math.ceil(limit / each - 1e-9)
@@ -203,7 +204,7 @@ def send_in_turn(full, takes):
 
 # ---
 # slowest
-# %% nbs/13a_cluster.ipynb a91a4d31
+# %% nbs/13a_cluster.ipynb 71b4353a
 def slowest(p, mean, drop=0):
     """Seconds by which the last but `drop` of `p` workers is late on average, when each is late by a time of its own,
     exponential with this `mean`: mean * (1/(drop+1) + … + 1/p). ValueError unless some are left."""
@@ -219,7 +220,7 @@ def schedule(cluster, training, bs, p, how='ring', limit=math.inf):
 
 def step_seconds(cluster, training, bs, p=1, how='ring', limit=math.inf):
     """Seconds of a step of `p` workers with `bs` examples each: computing, what of the sending it does not hide, and
-    the wait for the slowest. `limit`: bytes after which a bucket is sent; by default all is sent after the computing."""
+    the wait for the slowest. `limit`: bytes after which a bucket is sent; by default all are sent in the end."""
     return schedule(cluster, training, bs, p, how, limit)[1][-1][1] + slowest(p, cluster.late)
 
 # ---
