@@ -47,7 +47,7 @@ class Watch:
 
     def pytest_runtest_makereport(self, item, call):
         if call.excinfo is None or call.excinfo.typename in ('Skipped', 'XFailed'):
-            return self.tell(passed=item.nodeid, seconds=call.duration) if call.when == 'call' else None
+            return self.tell(passed=item.nodeid) if call.when == 'call' else None
         self.tell(failed=item.nodeid, kind=call.excinfo.typename)
         if not self.cases: self.tell(case=case(item.nodeid, call.excinfo.value, self.lines))
         self.cases += 1
@@ -210,6 +210,7 @@ def answer(text, how):
         begun = what.get('start', begun if 'end' not in what else None)
         if 'passed' in what: found['passed'].append(what['passed'])
         elif 'failed' in what: found['failed'][what['failed']] = what['kind']
+        elif 'ran' in what: found['ran'][what['ran']] = what['names'], what['seconds']
         else: told |= what
     passed = [test for test in found['passed'] if test not in found['failed']]
     how = 'end' if 'end' in told or 'broken' in told else how
