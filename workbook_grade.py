@@ -18,13 +18,14 @@ is not run but marked `not graded`, for you to look at; so is an answer after wh
 functions by which tests compare are others. What remains: an answer that recognises the tests' inputs and returns what
 they expect, one that was copied, and somebody who knows Python better than these checks. Nothing of this harms more than
 one mark."""
-import argparse, ast, collections, csv, hashlib, io, json, os, re, socket, subprocess, sys
+import argparse, ast, collections, csv, hashlib, json, os, re, signal, socket, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import workbook
 import workbook_sandbox
+from workbook_sieve import doubts, imports
 
 ROOT = Path(__file__).resolve().parent
 LONGEST = 20_000                                             # letters of an answer
@@ -88,73 +89,7 @@ def apart(submissions):
         if count[one.reader, one.lesson] > 1: one.reader += f' ({one.file})'
 
 
-# Sieve: what no answer needs
-
-IMPORTS = set('math itertools functools collections random copy numbers typing string statistics bisect heapq dataclasses contextlib abc torch numpy'.split())
-NAMES = set('__import__ eval exec compile open input breakpoint globals locals vars dir getattr setattr delattr memoryview exit quit help __builtins__ __loader__ __spec__'.split())
-ATTRIBUTES = set('''os sys builtins ctypes inspect gc importlib imp subprocess pickle marshal shutil socket signal threading multiprocessing pathlib io
-    tempfile linecache traceback types weakref atexit runpy pdb pytest unittest hypothesis warnings faulthandler resource platform operator
-    ctypeslib hub overrides library load fromfile memmap attrgetter methodcaller f_back f_locals f_globals f_builtins f_code tb_frame tb_next gi_frame gi_code
-    cr_frame ag_frame mro modules_to_load'''.split())
-HARMLESS = set('''__init__ __call__ __name__ __qualname__ __doc__ __class__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__ __enter__ __exit__ __repr__ __str__
-    __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __pow__ __rpow__ __matmul__ __rmatmul__ __neg__ __bool__ __post_init__'''.split())
-
-
-def doubts(answer, solution, known):
-    "What the answer does that no lesson needs and the solution does not do: words for it. `known`: names that the module imports."
-    return sorted({*features(ast.parse(answer), known)} - {*features(solution, known)})
-
-
-def features(tree, known):
-    "Words for what may reach out of a definition."
-    own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    own |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    first = next((node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))), None)
-    docs = {id(node.body[0].value) for node in ast.walk(tree) if getattr(node, 'body', None) and isinstance(node.body, list) and isinstance(node.body[0], ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)): yield from imported(node, known)
-        elif isinstance(node, ast.Name) and node.id in NAMES - own | {'__class__'}: yield node.id
-        elif isinstance(node, ast.Attribute): yield from reached(node, known, own)
-        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and root(node) in known - own: yield f'a change of {root(node)}'
-        elif isinstance(node, ast.ClassDef) and node is not first: yield 'a class of its own'
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'type' and len(node.args) > 1: yield 'a class of its own'
-        elif isinstance(node, ast.Global): yield 'global'
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            yield from (word for word in re.findall(r'__\w+?__', node.value) if word not in HARMLESS)
-
-
-def imported(node, known):
-    "What an import brings that is neither harmless nor among what the module itself imports."
-    names = [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom): names = [f'{node.module or ""}.{name}' for name in names]
-    for name in names:
-        parts = name.split('.')
-        if parts[0] not in IMPORTS and not {name, name.rpartition('.')[0]} & known or any(part in ATTRIBUTES - known or part[:1] == '_' for part in parts): yield f'import {name}'
-
-
-def reached(node, known, own):
-    "An attribute that leads to the inside of Python, or changes what is not the answer's."
-    outside = root(node) in known - own
-    if node.attr in ATTRIBUTES or node.attr[:2] == '__' and node.attr not in HARMLESS: yield node.attr
-    elif outside and node.attr[0] == '_': yield f'{root(node)}.{node.attr}'
-    if not isinstance(node.ctx, ast.Load) and (outside or node.attr == '__class__'): yield f'a change of {root(node)}.{node.attr}'
-
-
-def root(node):
-    "`torch` for `torch.nn.functional.relu` and for `torch.x[0]`; '' where it begins with no name."
-    while isinstance(node, (ast.Attribute, ast.Subscript)): node = node.value
-    return node.id if isinstance(node, ast.Name) else ''
-
-
-def unfilled(answer):
-    "Whether a definition does nothing yet: its body, after the docstring, is `...`, `pass` or raises NotImplementedError."
-    try: body = ast.parse(answer).body
-    except NO_PROGRAM: return False
-    if not body: return True
-    body = getattr(body[0], 'body', body)
-    body = body[isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):]
-    return all(isinstance(line, ast.Pass) or re.fullmatch(r'\.\.\.|raise NotImplementedError\b.*', ast.unparse(line), re.DOTALL) for line in body)
-
+# Modules and their tests
 
 class Module:
     "The module of a lesson: its definitions, what it imports, and the files that its tests load."
@@ -164,9 +99,8 @@ class Module:
         self.tree = ast.parse(self.text)
         self.holes = [hole.name for hole in workbook.holes(name)]
         self.tests = {hole: workbook.tests_of_hole(name, hole) for hole in self.holes}
-        self.known = {alias.asname or alias.name for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
-        self.known |= {*imports(self.tree)}
         self.files = self.needed()
+        self.print = digest(self.text, self.files, [Path(place).read_text() for place in (__file__, workbook_sandbox.__file__)])
 
     def definition(self, name):
         "The solution's."
@@ -191,14 +125,10 @@ class Module:
         return found
 
 
-def imports(tree):
-    "The dotted names that are imported; those of `from a import b` may be a module `a.b` or not."
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import): yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom) and node.module: yield from (node.module, *(f'{node.module}.{alias.name}' for alias in node.names))
-
-
 # Run: in rooms
+
+WARM = {'torch', 'numpy', 'hypothesis', 'PIL', 'networkx', 'matplotlib', 'fastprogress', 'pooch'}      # what may be there before any answer
+
 
 class House:
     "The process that has the rooms for the answers to one module."
@@ -222,18 +152,18 @@ class House:
         prefixes, data = {sys.prefix, sys.base_prefix}, ROOT/'data'
         path = [place for place in sys.path if os.path.isdir(place) and (not Path(place).is_relative_to(ROOT) or Path(place).is_relative_to(sys.prefix))]
         hidden = {str(ROOT), *(f'{place}/exp' for place in path if os.path.isdir(f'{place}/exp'))}
-        wanted = {name.split('.')[0] for text in module.files.values() for name in imports(ast.parse(text))} - {'exp'}
+        wanted = {name for text in (*module.files.values(), module.text) for name in imports(ast.parse(text)) if name.split('.')[0] in WARM | sys.stdlib_module_names}
         return {'walls': not trust, 'path': path, 'shown': [*workbook_sandbox.SYSTEM, *prefixes, *path, *[str(data)] * data.exists()], 'hidden': [*hidden],
                 'project': '/project', 'files': module.files, 'links': {'data': str(data)} if data.exists() else {},
-                'imports': sorted(wanted & ({*sys.stdlib_module_names} | {'torch', 'numpy', 'hypothesis', 'PIL', 'networkx', 'matplotlib'})),
+                'imports': sorted(wanted),
                 'warm': sys.platform != 'darwin', 'tasks': workbook_sandbox.TASKS + (tasks() if trust else 0)}
 
-    def run(self, files, tests, seconds, memory, number=0):
+    def run(self, files, tests, seconds, memory, number=0, patience=None):
         "How these tests end with these files: what the keeper has counted."
         ours, theirs = socket.socketpair()
         with ours:
             with theirs: socket.send_fds(self.line, [b'.'], [theirs.fileno()])
-            job = {'files': files, 'tests': tests, 'seconds': seconds, 'memory': memory << 20, 'number': number}
+            job = {'files': files, 'tests': tests, 'seconds': seconds, 'memory': memory << 20, 'number': number, 'patience': patience or 6 * seconds}
             try:
                 ours.sendall(json.dumps(job).encode() + b'\n')
                 said = ours.makefile().readline()
@@ -292,7 +222,8 @@ def judge(said, tests, seconds, memory):
     if why == 'processes' or 'BlockingIOError' in first: return WRONG, 'starts processes without end', failed, first
     if why == 'output': return WRONG, f'prints more than {workbook_sandbox.SAID >> 20} MB', failed, first
     if said['loaded']: return WRONG, f'the module cannot be loaded with it: {last_line(said["loaded"])}', failed, ''
-    if not said['ended']: return WRONG, f'ended its own process before the tests were through (status {status})', failed, first
+    if not said['ended'] and status > 128: return WRONG, f'crashes: {signal.Signals(status - 128).name}', failed, first
+    if not said['ended']: return WRONG, f'ends its own process before the tests are through (status {status})', failed, first
     if any(outcomes.get(test, ['missing'])[0] == 'missing' for test in tests): return OPEN, 'tests were gone after it was loaded', failed, ''
     return (WRONG, '', failed, first) if failed else (RIGHT, '', [], '')
 
@@ -304,3 +235,187 @@ def last_line(text):
 
 
 def sentence(test): return re.sub(r'^test_', '', test.split('::')[-1].split('[')[0]).replace('_', ' ')
+
+
+# All of them
+
+def digest(*what): return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def tree(source):
+    "An answer, which may be the indented text of a method, as a tree."
+    return ast.parse(f'if 1:\n{source}' if source[:1] in (' ', '\t') else source)
+
+
+class Grader:
+    "Grades the answers to one module, each text once: what was graded is kept in a folder, in files that are whole or not there."
+    def __init__(self, name, kept, args):
+        self.module, self.kept, self.args, self.house, self.tests = Module(name), Path(kept), args, None, {}
+
+    def __enter__(self):
+        self.house = House(self.module, self.args.trust)
+        if not self.args.trust: try_walls(self.house)
+        tests = sorted({test for some in self.module.tests.values() for test in some})
+        said = self.once(digest('solution', tests), lambda: self.house.run({self.path: self.module.text}, tests, 6 * self.args.limit, self.args.memory))
+        passed = {test for test, (outcome, _) in said['outcomes'].items() if outcome == 'passed'}
+        self.tests = {hole: [test for test in some if test in passed] for hole, some in self.module.tests.items()}
+        if not passed: raise Refused(f'{self.module.name}: the lesson\'s own text passes none of its tests here: {said["loaded"] or said["why"] or said["said"]}')
+        self.used_to = {*said['broken']}
+        return self
+
+    def __exit__(self, *_): self.house.close()
+
+    @property
+    def path(self): return f'exp/{self.module.name}.py'
+
+    def once(self, key, work):
+        "What `work` gives, or gave before."
+        path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'
+        if path.exists(): return json.loads(path.read_text(encoding='utf-8'))
+        found, part = work(), path.with_name(f'.{path.name}.{os.getpid()}.part')
+        part.write_text(json.dumps(found), encoding='utf-8')
+        os.replace(part, path)
+        return found
+
+    def before(self, name, source):
+        "The verdict on an answer that need not be run, or None."
+        if not source.strip(): return EMPTY, 'has been deleted', ''
+        if len(source) > LONGEST: return OPEN, f'has {len(source)} letters', ''
+        try:
+            if (why := workbook.unfit(name, source)) == workbook.EMPTY: return EMPTY, '', ''
+            if why: return WRONG, why, ''
+            found = doubts(tree(source), self.module.definition(name), self.module.tree)
+            if found: return OPEN, 'uses what no answer needs: ' + ', '.join(found[:4]), ''
+            ast.parse(workbook.with_answers(self.module.name, {name: source}))
+        except NO_PROGRAM as error: return WRONG, f'does not parse: {str(error)[:200]}', ''
+
+    def grade(self, name, source, beside=(), number=0):
+        "(verdict, why, first failing test) of an answer; those `beside` it, of the same class, stand in where it fails alone."
+        if done := self.before(name, source): return done
+        if not self.tests.get(name): return OPEN, 'its tests do not run on this machine', ''
+        verdict, why, failed, first = self.tried(name, {name: source}, number)
+        beside = {other: text for other, text in dict(beside).items() if other != name and not self.before(other, text)}
+        if verdict == WRONG and beside and self.tried(name, {**beside, name: source}, number)[0] == RIGHT: return RIGHT, 'together with the other methods', ''
+        if verdict == WRONG and not why: why = workbook.diagnose(self.module.name, name, {*failed}) or ''
+        return verdict, why, first
+
+    def tried(self, name, answers, number):
+        "The verdict of the tests of one definition on these answers."
+        limit, memory, tests = self.args.limit, self.args.memory, self.tests[name]
+        try: text = workbook.with_answers(self.module.name, answers)
+        except NO_PROGRAM as error: return WRONG, f'does not parse: {error}', tests, ''
+        said = self.once(digest(ast.unparse(ast.parse(text)), tests), lambda: self.house.run({self.path: text}, tests, limit, memory, number))
+        said['broken'] = [place for place in said['broken'] if place not in self.used_to]
+        return judge(said, tests, limit, memory)
+
+    def all(self, submissions):
+        "Yields each submission when its answers are graded."
+        def one(number, submission):
+            for name, source in submission.answers.items():
+                group = {other: text for other, text in submission.answers.items() if '.' in name and other.split('.')[0] == name.split('.')[0]}
+                submission.verdicts[name] = self.grade(name, source, group, number)
+            return submission
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            waiting = [pool.submit(one, number, submission) for number, submission in enumerate(submissions)]
+            try:
+                for done in as_completed(waiting): yield done.result()
+            finally: pool.shutdown(cancel_futures=True)
+
+
+def grade_all(submissions, kept, args):
+    "Yields each submission when it is graded; those that cannot be, at once."
+    for name in sorted({one.module for one in submissions if not one.problem}):
+        some = [one for one in submissions if one.module == name and not one.problem]
+        with Grader(name, kept, args) as grader: yield from grader.all(some)
+    yield from (one for one in submissions if one.problem)
+
+
+# Tables and page
+
+def plain(text):
+    "For a table: a text that a spreadsheet would take for a formula gets a ' in front."
+    return f"'{text}" if str(text)[:1] in tuple('=+-@\t\r') else text
+
+
+def count(submission, verdict): return sum(kind == verdict for kind, _, _ in submission.verdicts.values())
+
+
+def tables(submissions, out):
+    "Writes grades.csv and answers.csv."
+    kinds = RIGHT, WRONG, EMPTY, OPEN
+    rows = [['reader', 'file', 'lesson', *kinds, 'of', 'problem']]
+    rows += [[one.reader, one.file, one.lesson, *(count(one, kind) for kind in kinds), len(one.verdicts), one.problem] for one in submissions]
+    more = [['reader', 'file', 'lesson', 'definition', 'verdict', 'why', 'first failing test']]
+    more += [[one.reader, one.file, one.lesson, name, *verdict] for one in submissions for name, verdict in one.verdicts.items()]
+    for name, lines in ('grades', rows), ('answers', more):
+        with open(out/f'{name}.csv', 'w', encoding='utf-8', newline='', errors='backslashreplace') as file:
+            csv.writer(file).writerows([plain(value) for value in line] for line in lines)
+
+
+def mistakes(submissions):
+    "What was most often wrong: (how often, definition, sentence, readers), the most frequent first."
+    found = collections.defaultdict(list)
+    for one in submissions:
+        for name, (verdict, why, first) in one.verdicts.items():
+            if verdict == WRONG: found[name, why or f'fails first: {first}'].append(one.reader)
+    return sorted(((len(who), name, why, sorted(who)) for (name, why), who in found.items()), key=lambda row: (-row[0], *row[1:3]))
+
+
+def page(submissions, walls):
+    "The page of all verdicts, by lesson: definitions, mistakes, readers."
+    from pages.lesson import fill
+    lessons = []
+    for lesson in sorted({one.lesson for one in submissions if not one.problem}):
+        some = [one for one in submissions if one.lesson == lesson and not one.problem]
+        names = list(dict.fromkeys(name for one in some for name in one.verdicts))
+        wrong = mistakes(some)
+        rows = [{'name': name, 'most': next(((often, why) for often, other, why, _ in wrong if other == name), None),
+                 **{kind.replace(' ', '_'): sum(one.verdicts.get(name, ('',))[0] == kind for one in some) for kind in (RIGHT, WRONG, EMPTY, OPEN)}} for name in names]
+        lessons.append({'lesson': lesson, 'names': names, 'readers': some, 'definitions': rows, 'mistakes': wrong[:20], 'more': max(0, len(wrong) - 20)})
+    about = __doc__.split('\n\n')
+    return fill('grades.html', title='Workbooks, graded', lessons=lessons, problems=[one for one in submissions if one.problem],
+                count=count, walls=walls, about=[about[3], about[4]])
+
+
+# Command line
+
+def run(args):
+    "Grades a folder; returns the line that says what came of it. Raises Refused."
+    folder, out = args.grade, args.out or args.grade/'grades'
+    if not folder.is_dir(): raise Refused(f'{folder}: no such folder')
+    submissions = [read(path, folder) for path in collect(folder) if not path.is_relative_to(out)]
+    if not submissions: raise Refused(f'{folder}: no workbook in it, nor below it')
+    apart(submissions)
+    kept = out/'kept'
+    kept.mkdir(parents=True, exist_ok=True)
+    if args.again:
+        for path in kept.glob('*.json'): path.unlink()
+    steps = grade_all(submissions, kept, args)
+    if sys.stdout.isatty():
+        from fastprogress.fastprogress import progress_bar
+        steps = progress_bar(steps, total=len(submissions), leave=False)
+    for _ in steps: pass
+    tables(submissions, out)
+    (out/'grades.html').write_text(page(submissions, not args.trust), encoding='utf-8', errors='backslashreplace')
+    counts = ', '.join(f'{sum(count(one, kind) for one in submissions)} {kind}' for kind in (RIGHT, WRONG, EMPTY, OPEN))
+    unread = sum(bool(one.problem) for one in submissions)
+    return f'{len(submissions)} workbooks: {counts}' + (f'; {unread} could not be read' if unread else '') + f'; page: {out/"grades.html"}'
+
+
+def main(argv=None):
+    "Exit status 0, or 2 where nothing was graded."
+    parser = argparse.ArgumentParser(prog='python workbook.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--grade', type=Path, required=True, metavar='FOLDER')
+    parser.add_argument('--out', type=Path, metavar='FOLDER', help='where the tables, the page and what is kept go (FOLDER/grades)')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), metavar='N', help='workbooks that are graded at a time (one for each core)')
+    parser.add_argument('--limit', type=int, default=10, metavar='S', help='seconds that an answer may compute; it may wait six times as long (10)')
+    parser.add_argument('--memory', type=int, default=2048, metavar='MB', help='memory that an answer may take (2048)')
+    parser.add_argument('--again', action='store_true', help='grade again what was graded before')
+    parser.add_argument('--trust', action='store_true', help='grade without walls, where the system has none')
+    args = parser.parse_args(argv)
+    try: print(run(args))
+    except (Refused, workbook.Unfit, OSError) as error: return print(error, file=sys.stderr) or 2
+    return 0
+
+
+if __name__ == '__main__': sys.exit(main())

@@ -55,6 +55,7 @@ def furnish(shown, hidden, project):
     attributes = (ctypes.c_uint64 * 4)(READ_ONLY | NOSUID, 0, 0, 0)
     call('syscall', MOUNT_SETATTR, -100, '/', 0x8000, attributes, ctypes.c_size_t(32))
     mount('proc', '/proc', 'proc', NOSUID | NODEV | NOEXEC)   # allowed to users only where another can still be seen
+    mount('tmpfs', SCRATCH, 'tmpfs', NOSUID | NODEV, 'mode=755,size=64m')     # for the house: each guest gets its own
     call('umount2', '/old', 2)                               # at once, whatever is busy
 
 
@@ -148,8 +149,10 @@ class Asked:
         return 'passed', ''
 
     def error(self, report):
-        crash = getattr(report.longrepr, 'reprcrash', None)
-        return (crash.message if crash else str(report.longrepr))[:600]
+        "The line of the test, and what was raised."
+        crash, steps = getattr(report.longrepr, 'reprcrash', None), getattr(getattr(report.longrepr, 'reprtraceback', None), 'reprentries', [])
+        lines = [line.strip() for step in steps for line in step.lines if step.reprfileloc and step.reprfileloc.path.startswith('tests') and line[:1] == ' ']
+        return ' … '.join([*lines[-1:], crash.message.strip() if crash else str(report.longrepr)])[:600]
 
 
 def visit(project, files, wire, warm):
@@ -271,7 +274,7 @@ def watch(pid, count, wire, out, line, job, house):
     ends, said, heard = {wire: b'', out: b''}, 0, time.monotonic()
     while ends:
         ready, _, _ = select.select([*ends, line], [], [], .1)
-        if time.monotonic() - heard > 6 * job['seconds']: return 'time'
+        if time.monotonic() - heard > job['patience']: return 'time'
         processes, size = descendants(pid) if house['walls'] else (1, 0)
         if processes > TASKS // 2: return 'processes'
         if size > 3 * job['memory']: return 'memory'
