@@ -151,7 +151,7 @@ class Asked:
     def error(self, report):
         "The line of the test, and what was raised."
         crash, steps = getattr(report.longrepr, 'reprcrash', None), getattr(getattr(report.longrepr, 'reprtraceback', None), 'reprentries', [])
-        lines = [line.strip() for step in steps for line in step.lines if step.reprfileloc and step.reprfileloc.path.startswith('tests') and line[:1] == ' ']
+        lines = [line.strip() for step in steps for line in step.lines if step.reprfileloc and step.reprfileloc.path.startswith('tests') and line[:1] == ' ' and line.strip(' ^~')]
         return ' … '.join([*lines[-1:], crash.message.strip() if crash else str(report.longrepr)])[:600]
 
 
