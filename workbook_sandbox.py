@@ -1,101 +1,15 @@
-"""A room with walls, in which a module's tests meet one reader's answer: started by workbook_grade.py, not by hand.
+"""The rooms in which a module's tests meet readers' answers, as seen from inside: workbook_house.py starts this as a process of its own.
 
 Three kinds of process, each of which trusts the next one less. The *house* is started once for a module: it leaves the
 system (its files, network and processes) for a view of its own, in which there is Python, read-only, and no solution;
 it imports torch and pytest, and waits. For each answer it forks a *keeper*, which asks for one test after the other,
 counts, and ends what takes too long or too much; and the keeper forks a *guest*, in which the answer is run."""
-import ctypes, json, os, platform, secrets, select, shutil, signal, socket, sys, tempfile, time, traceback
+import json, os, secrets, select, shutil, signal, socket, sys, tempfile, time, traceback
 from pathlib import Path
 
-NEW = {'mount': 0x20000, 'uts': 0x4000000, 'ipc': 0x8000000, 'users': 0x10000000, 'processes': 0x20000000, 'network': 0x40000000}
-NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE, READ_ONLY = 2, 4, 8, 4096, 16384, 1 << 18, 1
-PIVOT_ROOT = {'x86_64': 155, 'aarch64': 41}
-MOUNT_SETATTR = 442                                          # Linux 5.12: the same number on every processor
-SYSTEM = '/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/nix/store', '/etc/ld.so.cache', '/etc/localtime'
-NOBODY = 4_000_000                                           # and up: users that no system has, one for each keeper of root's
-SCRATCH = '/scratch'                                         # home and temporary files: in /tmp a virtual environment may lie
-TASKS, DESCRIPTORS, DISK = 64, 256, 256 << 20                # of one guest: processes and threads, open files, bytes
+from workbook_walls import SCRATCH, TASKS, drop_rights, furnish, leave, limit, own_room, read_only
+
 SAID = 4 << 20                                               # bytes that an answer may print
-
-
-# Walls
-
-def call(name, *arguments):
-    "Calls a function of the C library. Raises OSError."
-    arguments = [a.encode() if isinstance(a, str) else a for a in arguments]
-    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f'{name}: {os.strerror(error)}')
-
-
-def mount(source, place, kind=None, flags=0, options=None):
-    call('mount', source, str(place), kind, ctypes.c_ulong(flags), options)
-
-
-def leave(*kinds):
-    "Leaves the system's namespaces of these kinds for new ones. Who is not root may do so as the user of a new one."
-    uid, gid = os.getuid(), os.getgid()
-    call('unshare', sum(NEW[kind] for kind in kinds) + (NEW['users'] if uid else 0))
-    for name, text in [('setgroups', 'deny'), ('uid_map', f'{uid} {uid} 1'), ('gid_map', f'{gid} {gid} 1')] if uid else []:
-        Path('/proc/self', name).write_text(text)
-
-
-def furnish(shown, hidden, project):
-    "Makes a new root in memory: the folders `shown`, read-only, but for those `hidden`; the old one is let go."
-    mount(None, '/', None, RECURSIVE | PRIVATE)
-    wanted = {(Path(place), os.path.realpath(place)) for path in shown for place in (path, os.path.realpath(path)) if os.path.exists(path)}
-    wanted |= {(Path(path), None) for path in hidden}
-    mount('tmpfs', '/tmp', 'tmpfs', NOSUID | NODEV, 'mode=755,size=4m')
-    os.mkdir('/tmp/old')
-    call('syscall', PIVOT_ROOT[platform.machine()], '/tmp', '/tmp/old')
-    os.chdir('/')
-    for place, source in sorted(wanted, key=lambda pair: pair[0].parts): put(place, source)
-    for name in 'null', 'zero', 'full', 'random', 'urandom': put(Path('/dev', name), f'/dev/{name}')
-    for place in project, SCRATCH, '/dev/shm', '/proc': os.makedirs(place, exist_ok=True)
-    attributes = (ctypes.c_uint64 * 4)(READ_ONLY | NOSUID, 0, 0, 0)
-    call('syscall', MOUNT_SETATTR, -100, '/', 0x8000, attributes, ctypes.c_size_t(32))
-    mount('proc', '/proc', 'proc', NOSUID | NODEV | NOEXEC)   # allowed to users only where another can still be seen
-    mount('tmpfs', SCRATCH, 'tmpfs', NOSUID | NODEV, 'mode=755,size=64m')     # for the house: each guest gets its own
-    call('umount2', '/old', 2)                               # at once, whatever is busy
-
-
-def put(place, source):
-    "Shows the old root's `source` at `place`, or an empty folder."
-    folder = source is None or os.path.isdir(f'/old{source}')
-    if not place.exists():
-        (place if folder else place.parent).mkdir(parents=True, exist_ok=True)
-        if not folder: place.touch()
-    if source is None: mount('tmpfs', place, 'tmpfs', NOSUID | NODEV, 'mode=755,size=1m')
-    else: mount(f'/old{source}', place, None, BIND | RECURSIVE)
-
-
-def own_room(project):
-    "What a guest may write to: its copy of the project, and folders for temporary files, in memory."
-    call('unshare', NEW['mount'] | NEW['ipc'])
-    for place, mode in (project, '755'), (SCRATCH, '1777'), ('/dev/shm', '1777'):
-        mount('tmpfs', place, 'tmpfs', NOSUID | NODEV, f'mode={mode},size={DISK},nr_inodes=20000')
-    mount('proc', '/proc', 'proc', NOSUID | NODEV | NOEXEC)
-
-
-def drop_rights(number):
-    "From here on nothing that this process starts can win a right back."
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(*[NOBODY + number] * 3)
-        os.setresuid(*[NOBODY + number] * 3)
-    call('prctl', 38, 1, 0, 0, 0)                            # no new privileges
-    call('capset', (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
-
-
-def limit(seconds, memory, tasks):
-    "The limits that every Unix has; what it refuses is left out."
-    import resource
-    try: memory += int(Path('/proc/self/statm').read_text().split()[0]) * os.sysconf('SC_PAGE_SIZE')
-    except OSError: memory *= 4                              # no /proc: what torch has mapped is not known
-    limits = {'CPU': seconds, 'AS': memory, 'FSIZE': DISK, 'NOFILE': DESCRIPTORS, 'CORE': 0, 'NPROC': tasks}
-    for name, value in limits.items():
-        try: resource.setrlimit(getattr(resource, f'RLIMIT_{name}'), (value, value + (name == 'CPU')))
-        except (AttributeError, ValueError, OSError): pass
 
 
 # Guest: pytest, asked for one test after the other
@@ -161,7 +75,7 @@ def visit(project, files, wire, warm):
     sys.path.insert(0, project)
     if not warm: warm_up([])
     import pytest
-    quiet = ['-q', '-s', '--assert=plain', '-p', 'no:cacheprovider', '-p', 'no:faulthandler', '-W', 'ignore', '--tb=short', f'--rootdir={project}', '-c', os.devnull]
+    quiet = ['-q', '-s', '--assert=plain', '-p', 'no:cacheprovider', '-p', 'no:faulthandler', '-W', 'ignore', '--tb=short', f'--rootdir={project}', f'--confcutdir={project}', '-c', os.devnull]
     pytest.main([*quiet, *files], plugins=[Asked(wire)])
 
 
@@ -172,6 +86,8 @@ def warm_up(names):
         try: importlib.import_module(name)
         except ImportError: pass
     if torch := sys.modules.get('torch'): torch.set_num_threads(1)
+    import pytest
+    with tempfile.TemporaryDirectory() as empty: pytest.main(['-q', '-p', 'no:cacheprovider', f'--rootdir={empty}', empty])     # imports more
     gc.freeze()
 
 
@@ -185,7 +101,8 @@ def guest(job, wire, out, house):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding='utf-8')
     for name, target in house['links'].items(): os.symlink(target, Path(project, name))
-    if house['walls']: mount(None, project, None, 32 | READ_ONLY | NOSUID | NODEV)
+    if house['walls']: read_only(project)
+    else: os.environ |= {'HOME': project, 'TMPDIR': project}
     pid = os.fork()
     if pid:
         wire.close()
@@ -311,7 +228,7 @@ def keep(line, house):
         except BaseException: os.write(2, traceback.format_exc().encode())
         os._exit(99)
     theirs.close(), os.close(printed)
-    count = Count(order, names, lambda text: wire.sendall(text.encode(), socket.MSG_NOSIGNAL))
+    count = Count(order, names, lambda text: wire.sendall(text.encode()))
     try: why = watch(pid, count, wire, out, line, job, house)
     except OSError: why = ''                                 # it went away while it was asked
     status = end(pid, why)
@@ -347,7 +264,7 @@ def settle(house):
     furnish(house['shown'], house['hidden'], house['project'])
 
 
-def main():
+def serve():
     "Serves until the one who started it goes away; every byte on the line brings along the end of another, on which a job comes."
     control = socket.socket(fileno=os.dup(0))
     with control.makefile() as reader: house = json.loads(reader.readline())
@@ -369,6 +286,3 @@ def main():
             except BaseException: line.sendall(json.dumps({'fault': traceback.format_exc()}).encode() + b'\n')
             os._exit(0)
         line.close()
-
-
-if __name__ == '__main__': main()

@@ -1,0 +1,57 @@
+"Answers that deceive their tests gain nothing: each is run here though the sieve would have stopped it."
+import os, re, sys, tempfile
+from pathlib import Path
+import pytest
+import workbook, workbook_house
+from readers import ALL, ANSWERS, IDS, filled, folder, grader, project, rows, walled
+from workbook_grade import OPEN, RIGHT, WRONG, main
+
+REPORT = '''def double(x):
+    import json, os
+    for fd in range(3, 64):
+        for line in (['loaded', ''], ['0' * 16, 'passed', '']):
+            try: os.write(fd, json.dumps(line).encode() + b'\\n')
+            except OSError: pass
+    return 0'''
+FORGED = {
+    'makes every report a good one': ('def double(x):\n    import _pytest.reports as r\n    r.TestReport.outcome = property(lambda self: "passed", lambda self, v: None)\n    return 0', OPEN, 'let a test pass that must fail'),
+    'makes every comparison a good one': ('def double(x):\n    import math\n    math.isclose = lambda *a, **k: True\n    return 2*x', OPEN, '(let a test pass that must fail|changes math.isclose)'),
+    'takes the checks off pytest': ('def double(x):\n    import _pytest.runner as r\n    r.pytest_runtest_call = r.call_and_report = lambda *a, **k: None\n    return 0', WRONG, ''),
+    'leaves at once': ('def double(x):\n    import os\n    os._exit(0)', WRONG, 'ends its own process'),
+    'leaves when it is loaded': ('import sys; sys.exit(0)\ndef double(x): return 0', WRONG, ''),
+    'crashes': ('def double(x):\n    import ctypes\n    ctypes.string_at(0)', WRONG, 'crashes: SIGSEGV'),
+    'writes its own report': (REPORT, OPEN, 'wrote a report of its own'),
+    'writes without end to the one who counts': ('def double(x):\n    import os\n    while True:\n        for fd in range(3, 9):\n            try: os.write(fd, b"x" * 10**6)\n            except OSError: pass', OPEN, 'wrote'),
+    'skips the tests': ('def double(x):\n    import pytest\n    pytest.skip()', WRONG, ''),
+}
+
+
+@walled
+@pytest.mark.parametrize('name', FORGED)
+def test_an_answer_that_deceives_its_tests_is_never_right(grader, name):
+    source, verdict, cause = FORGED[name]
+    got, why, _, first = grader.tried('double', {'double': source}, 1)
+    assert got == verdict and re.match(cause, why), (got, why, first)
+    assert grader.grade('double', ANSWERS['double'])[0] == RIGHT
+
+
+@walled
+def test_an_answer_that_waits_for_ever_is_ended(grader):
+    text = workbook.with_answers('nb_01', {'double': 'def double(x):\n    import time\n    time.sleep(10**6)'})
+    said = grader.house.run({'exp/nb_01.py': text}, IDS[:2], 2, 300, patience=1)
+    assert said['why'] == 'time' and workbook_house.judge(said, IDS[:2], 2, 300)[:2] == (WRONG, 'comes to no end: over 2 seconds')
+
+
+def test_without_walls_nothing_is_graded_unless_told_to(folder, monkeypatch, capsys):
+    place = folder({'a.ipynb': filled()})
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    assert main(['--grade', str(place)]) == 2 and '--trust' in capsys.readouterr().err and not (place/'grades'/'grades.html').exists()
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='answers are kept apart by forks')
+def test_with_trust_answers_are_graded_in_processes_of_their_own_and_the_page_says_so(folder, capsys):
+    loop, before = 'def double(x):\n    while True: pass', {*Path(tempfile.gettempdir()).glob('workbook-*')}
+    place = folder({'a.ipynb': filled(**ALL), 'b.ipynb': filled(double=loop, area='def area(r): return 1')})
+    assert main(['--grade', str(place), '--trust', '--limit', '1']) == 0
+    assert [(row['right'], row['wrong']) for row in rows(place/'grades'/'grades.csv')] == [('4', '0'), ('0', '2')], (place/'grades'/'answers.csv').read_text()
+    assert 'Graded without walls' in (place/'grades'/'grades.html').read_text() and {*Path(tempfile.gettempdir()).glob('workbook-*')} <= before
