@@ -243,14 +243,17 @@ class Workbook:
             except Unfit as error: return Result(False, said=str(error))
         return self.seen[name][1]
 
+    def progress(self):
+        "How many are right, and which are not yet."
+        right = [name for name in self.names if name in self.seen and self.seen[name][1].passed]
+        rest = ', '.join(f'`{name}`' for name in self.names if name not in right)
+        return f'**{len(right)} of {len(self.names)} right.**' + (f' Not yet: {rest}' if rest else '')
+
     def show(self):
         "The progress, at the top of the notebook."
         from IPython.display import Markdown, display
-        right = [name for name in self.names if name in self.seen and self.seen[name][1].passed]
-        rest = ', '.join(f'`{name}`' for name in self.names if name not in right)
-        text = Markdown(f'**{len(right)} of {len(self.names)} right.**' + (f' Not yet: {rest}' if rest else ''))
-        if self.shown: self.shown.update(text)
-        else: self.shown = display(text, display_id=True)
+        if self.shown: self.shown.update(Markdown(self.progress()))
+        else: self.shown = display(Markdown(self.progress()), display_id=True)
 
 
 def shell():

@@ -168,9 +168,9 @@ def server(module):
                             stderr=subprocess.PIPE, cwd=ROOT)
 
 
-def ask(module, text, tests, lines=(0, 0), seconds=SECONDS):
+def ask(module, text, tests, lines=(0, 0)):
     "What the tests say about a text of the module: see `answer` in workbook_trial.py. Raises Unfit."
-    request = {'text': text, 'tests': tests, 'lines': lines, 'seconds': seconds}
+    request = {'text': text, 'tests': tests, 'lines': lines, 'seconds': SECONDS}
     if not FORKS: return spawned(module, request)
     process = server(module)
     try:

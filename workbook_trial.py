@@ -203,7 +203,7 @@ def spawned(name, request):
 def answer(text, how):
     """What a trial told: the tests that `passed`, those that `failed` and the kind of error, the first `case`, whatever else; `how`
     it ended (end, exit, late, signal 11) and `at` which test, if not at its end."""
-    told, begun, found = {}, None, {'passed': [], 'failed': {}}
+    told, begun, found = {}, None, {'passed': [], 'failed': {}, 'ran': {}}
     for line in text.decode(errors='replace').splitlines():
         try: what = json.loads(line)
         except ValueError: continue
