@@ -150,13 +150,17 @@ def nearest(mistakes, failed):
     return best, [thought for score, thought in near if score == best]
 
 
-def diagnose(module, name, failed):
-    "The thought behind the known mistake whose failing tests are nearest to those that `failed`; None where none is near."
+def likely_mistake(module, name, failed):
+    "(how near, the thought behind it) of the known mistake nearest to the tests that `failed`; (0, None) where none is near."
     known = table(module)
     mistakes = [(thought, {known['tests'][i] for i in fails}) for of, thought, fails in known['mutants'] if of == name and fails]
     best, thoughts = nearest(mistakes, set(failed))
-    if best < NEAR or not failed: return None
-    return ', or: '.join(dict.fromkeys(thoughts[:2]))
+    return (best, '”, or: “'.join(dict.fromkeys(thoughts[:2]))) if best >= NEAR and failed else (0, None)
+
+
+def diagnose(module, name, failed):
+    "The thought behind the known mistake whose failing tests are nearest to those that `failed`; None where none is near."
+    return likely_mistake(module, name, failed)[1]
 
 
 # A check
@@ -199,9 +203,10 @@ def failure(text, found):
     if 'broken' in found: return f'the module does not load with it: {found["broken"]}'
     if found['how'] == 'late': return f'it does not come to an end: stopped after {SECONDS} seconds{where}'
     if found['how'] == 'exit': return f'it ends Python{where}'
+    if found.get('end') == 2: return f'it ends the tests{where}'
     if found['how'] != 'end': return f'Python itself crashes ({found["how"]}){where}'
     case = found['case']
-    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (case.get('line'), *case['facts']) if line)]
+    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (*case.get('lines', ()), *case['facts']))]
     error = case.get('error', '')
     if error.startswith('MemoryError') or 'allocate memory' in error: error = f'it asks for more memory than {MEMORY >> 30} GB'
     if error.startswith('NameError'): error += '; what a definition needs stands in it, or in its cell'
@@ -216,7 +221,7 @@ def judged(module, name, answers, tests):
     except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}'
     found = ask(module, text, tests, (first_line(node), node.end_lineno) if node else (0, 0))
     failed = [test for test in tests if test not in found['passed']]
-    if found['how'] == 'end' and 'broken' not in found and found.get('end', 0) < 2 and set(failed) - set(found['failed']):
+    if found['how'] == 'end' and 'broken' not in found and found['end'] != 2 and set(failed) - set(found['failed']):
         raise Unfit(f'{TABLE.relative_to(ROOT)} is older than the tests of {module}: python tests/mutants/table.py {module}')
     return failed, failure(text, found) if failed else ''
 
@@ -230,9 +235,10 @@ def check(module, name, source, beside=None):
     together = bool(failed and beside) and not judged(module, name, {**beside, name: source}, tests)[0]
     if together or not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
-    likely = diagnose(module, name, failed)
+    best, likely = likely_mistake(module, name, failed)
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
-    return Result(False, failed, first, likely, said + (f'\nThe same tests fail for this mistake: “{likely}”.' if likely else ''))
+    same = 'The same' if best == 1 else 'Much the same'
+    return Result(False, failed, first, likely, said + (f'\n{same} tests fail for this mistake: “{likely}”.' if likely else ''))
 
 
 def count(tests): return f'{len(tests)} test{"s" * (len(tests) != 1)}'

@@ -84,10 +84,11 @@ def describe(x):
 
 
 def statement(frame, line):
-    "The innermost statement at a line of a frame's file."
-    tree = ast.parse(''.join(linecache.getlines(frame.f_code.co_filename)))
-    here = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
-    return max(here, key=lambda node: (node.lineno, node.col_offset))
+    "The innermost statement at a line of a frame's file, and its text; of one with a body the first line."
+    text = ''.join(linecache.getlines(frame.f_code.co_filename))
+    here = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
+    node = max(here, key=lambda node: (node.lineno, node.col_offset))
+    return node, ast.get_source_segment(text, node).split('\n')[:1 if hasattr(node, 'body') else 4]
 
 
 def facts(node, names):
@@ -121,13 +122,12 @@ def case(test, error, lines):
     plain = type(error).__name__ == 'AssertionError'
     if own:
         frame, line = own[-1]
-        node = statement(frame, line)
-        told['line'] = linecache.getline(frame.f_code.co_filename, line).strip()
+        node, told['lines'] = statement(frame, line)
         with contextlib.suppress(Exception):
             if close: told['facts'] = [f'it is {describe(close[-1]["actual"])}', f'wanted {describe(close[-1]["expected"])}']
             elif plain and isinstance(node, ast.Assert): told['facts'] = facts(node.test, frame.f_globals | frame.f_locals)
     if not plain: told['error'] = f'{type(error).__name__}: {str(error).strip()}'.split('\n')[0][:300]
-    if answer and not plain: told['at'] = answer[-1] - lines[0] + 1
+    if answer and not plain: told['at'] = answer[-1]
     return told
 
 
@@ -207,14 +207,14 @@ def answer(text, how):
     for line in text.decode(errors='replace').splitlines():
         try: what = json.loads(line)
         except ValueError: continue
-        begun = what.get('start', begun if 'end' not in what else None)
+        begun = what.get('start', begun)
         if 'passed' in what: found['passed'].append(what['passed'])
         elif 'failed' in what: found['failed'][what['failed']] = what['kind']
         elif 'ran' in what: found['ran'][what['ran']] = what['names'], what['seconds']
         else: told |= what
     passed = [test for test in found['passed'] if test not in found['failed']]
     how = 'end' if 'end' in told or 'broken' in told else how
-    return told | found | {'passed': passed, 'how': how, 'at': begun if how != 'end' else None}
+    return told | found | {'passed': passed, 'how': how, 'at': begun if how != 'end' or told.get('end') == 2 else None}
 
 
 def prepare(name):

@@ -99,8 +99,8 @@ def test_the_answers_are_left_out_and_links_lead_to_the_lessons(cells):
 
 
 def test_nothing_of_a_body_is_left_in_the_file(workbook, tmp_path):
-    there, many = workbook.write(workbook.lesson('01'), tmp_path/'deep', False, only='Box')
-    assert many == 3 and there == tmp_path/'deep'/'01_small.ipynb' and 'both' not in there.read_text() and "'none'" not in there.read_text()
+    there, many = workbook.write(workbook.lesson('01'), tmp_path/'deep'/'er', False, only='Box')
+    assert many == 3 and there == tmp_path/'deep'/'er'/'01_small.ipynb' and 'both' not in there.read_text() and "'none'" not in there.read_text()
 
 
 # ---- the command line
