@@ -3,20 +3,21 @@
     python tests/workbook_proof.py              every module of tests/mutants/table.json
     python tests/workbook_proof.py nb_02        this one
     python tests/workbook_proof.py --changed    those that proved.json does not vouch for
+    python tests/workbook_proof.py --near 60    where is "near"? 60 edits of each module that nobody chose (tests/mutants/systematic.py)
 
 Of each hole: the solution passes its tests, and the hole itself fails one. Each mistake of tests/mutants/nb_02.py is given as a
 reader's answer: is it told as itself, as one that fails the same tests, as another, or not at all? A mistake outside of all holes is
 counted and not tried. The workbook with all its holes empty is run in Jupyter from top to bottom. proved.json keeps what was found,
 with a hash of all that it was found from; bench/bench_workbook.py makes a table of it.
 Exit status: 0, or 1 where a solution fails, a hole passes or a workbook does not run."""
-import argparse, ast, contextlib, hashlib, io, json, statistics, sys, tempfile, time
+import argparse, ast, hashlib, json, random, statistics, sys, tempfile, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 import run_notebooks, workbook
 from workbook import Unfit, definitions, emptied, first_line, module_text
-from workbook_check import TABLE, judged, likely_mistake, table, tables
+from workbook_check import TABLE, judged, likely_mistake, nearest, table, tables
 
 sys.path.append(str(ROOT/'tests'/'mutants'))
 import table as maker
@@ -94,13 +95,41 @@ def prove(module, run):
             'most': round(max(seconds), 2), 'runs': bool(run), 'hash': fingerprint(module)}, problems
 
 
+def near(modules, sample):
+    """What the threshold NEAR in workbook_check.py was read from: edits drawn at random are given as answers, and the nearest known
+    mistake is taken to be right if it changes the same line. For each threshold the share of answers that are told a mistake, and
+    the share of these that are right."""
+    from equivalent import EQUIVALENT
+    from systematic import differences, edits
+    found, same = [], {edit[:3] for edit in EQUIVALENT}
+    for module in modules:
+        text = module_text(module)
+        plain, names = ast.unparse(ast.parse(text)), table(module)['holes']
+        lines = {thought: differences(plain, ast.unparse(ast.parse(mutated)))[0] for mutated, thought in maker.MUTANTS['load'](module)[1]}
+        drawn = [edit for edit in edits(text) if edit[0] in names and (module, *edit[1:3]) not in same]
+        for name, old, new, mutated in random.Random(0).sample(drawn, min(sample, len(drawn))):
+            failed = set(judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))[0])
+            kept = table(module)
+            known = [(thought, {kept['tests'][i] for i in fails}) for of, thought, fails in kept['mutants'] if of == name and fails]
+            best, thoughts = nearest(known, failed)
+            found.append((best, len(known), old in {lines[thought] for thought in thoughts[:2]}))
+        print(f'{module}: {len(found)} edits so far', flush=True)
+    print('threshold  told  of these right  (definitions with several known mistakes: told, right)')
+    for threshold in range(0, 101, 10):
+        told = [edit for edit in found if edit[0] >= threshold/100 and edit[0] > 0]
+        several = [edit for edit in told if edit[1] > 2]
+        print(f'{threshold/100:9} {len(told)/len(found):5.0%} {sum(e[2] for e in told)/max(1, len(told)):10.0%} {len(several):20} {sum(e[2] for e in several)/max(1, len(several)):.0%}')
+
+
 def main(argv=None):
     "See the top of this file for the exit status."
     parser = argparse.ArgumentParser(prog='python tests/workbook_proof.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', nargs='*', metavar='nb_02')
     parser.add_argument('--changed', action='store_true', help='pass over what proved.json vouches for')
     parser.add_argument('--no-run', action='store_true', help='do not run the notebooks')
+    parser.add_argument('--near', type=int, metavar='N', help='try thresholds on N edits of each module')
     args, bad = parser.parse_args(argv), 0
+    if args.near: return near(args.names or sorted(tables()), args.near)
     for name in args.names or sorted(tables()):
         kept = json.loads(RECORD.read_text('utf-8')) if RECORD.exists() else {}
         if args.changed and kept.get(name, {}).get('hash') == fingerprint(name): continue
