@@ -1,7 +1,7 @@
 """Checks an answer: a definition of a lesson's module, written anew by a reader. The tests that run this definition are run on the
 module with the answer in its place (workbook_trial.py); tests/mutants/table.json says which tests those are, and which of them fail for
 each known mistake."""
-import ast, json, math, re, subprocess, sys
+import ast, json, math, re, subprocess, sys, tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -167,23 +167,24 @@ def diagnose(module, name, failed):
 
 @cache
 def server(module):
-    "A process that has imported what the tests of a module need. It ends with this one."
-    return subprocess.Popen([sys.executable, str(ROOT/'workbook_trial.py'), module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, cwd=ROOT)
+    "A process that has imported what the tests of a module need, and where it writes its errors. It ends with this one."
+    errors = tempfile.TemporaryFile()
+    return subprocess.Popen([sys.executable, str(ROOT/'workbook_trial.py'), module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT), errors
 
 
 def ask(module, text, tests, lines=(0, 0)):
     "What the tests say about a text of the module: see `answer` in workbook_trial.py. Raises Unfit."
     request = {'text': text, 'tests': tests, 'lines': lines, 'seconds': SECONDS}
     if not FORKS: return spawned(module, request)
-    process = server(module)
+    process, errors = server(module)
     try:
         process.stdin.write((json.dumps(request) + '\n').encode())
         process.stdin.flush()
         if line := process.stdout.readline(): return json.loads(line)
     except BrokenPipeError: pass
     server.cache_clear()
-    raise Unfit(f'the process that runs the tests has ended: {(process.stderr.read().decode().strip().splitlines() or ["nobody knows why"])[-1]}')
+    errors.seek(0)
+    raise Unfit(f'the process that runs the tests has ended: {(errors.read().decode(errors="replace").strip().splitlines() or ["without a word"])[-1]}')
 
 
 def unfit(name, source):
@@ -200,7 +201,7 @@ def unfit(name, source):
 def failure(text, found):
     "What went wrong first, in shapes and numbers; a loop, a crash, an exit, a hunger for memory as such."
     where = f' in the test "{sentence(found["at"])}"' if found['at'] else ''
-    if 'broken' in found: return f'the module does not load with it: {found["broken"]}'
+    if 'broken' in found: return found['broken']
     if found['how'] == 'late': return f'it does not come to an end: stopped after {SECONDS} seconds{where}'
     if found['how'] == 'exit': return f'it ends Python{where}'
     if found.get('end') == 2: return f'it ends the tests{where}'

@@ -66,3 +66,27 @@ def test_values_are_described_by_type_shape_and_first_numbers(value, words): ass
     ('a == b', ['a is 1', 'wanted 2']), ('a > b', ['a is 1', 'b is 2']), ('a and b == 3 and c', ['b is 2', 'wanted 3']), ('0 < a < .5', ['a is 1']), ('all(c)', ['c is [0, 2]']), ('a < 1', ['a is 1'])])
 def test_the_values_of_an_assert_are_those_of_the_part_that_does_not_hold(line, told):
     assert workbook_trial.facts(ast.parse(line, mode='eval').body, {'a': 1, 'b': 2, 'c': [0, 2]}) == told
+
+
+def test_of_large_tensors_it_is_told_where_they_are_farthest_apart():
+    a, b = np.zeros((3, 4, 5)), np.zeros((3, 4, 5))
+    b[2, 1, 3], b[0, 0, 1] = -7, 6
+    assert workbook_trial.apart(a, b) == ['at [2, 1, 3] it is 0, wanted -7']
+    a[1, 3, 0] = np.nan
+    assert workbook_trial.apart(a, b) == ['at [1, 3, 0] it is nan, wanted 0']
+    assert workbook_trial.apart(a, b[0]) == workbook_trial.apart(a[0, 0], b[0, 0]) == workbook_trial.apart(1, 2) == []
+
+
+@pytest.mark.parametrize('line, said', [
+    ("raise ValueError('first\\nsecond')", 'ValueError: first\n'), ("return type('Odd', (), {'__repr__': lambda self: 1/0})()", 'half of an even number'), ("assert x == 'no', 'one\\ntwo'", '    one two\n')])
+def test_whatever_an_answer_raises_or_returns_is_told_in_a_few_words(half, line, said): assert said in half(line).said + '\n'
+
+
+def test_that_nothing_was_raised_is_told_as_what_was_wanted(workbook):
+    try: pytest.fail("DID NOT RAISE <class 'ValueError'>")
+    except BaseException as error: assert workbook_trial.in_short(error) == 'wanted a ValueError, and none was raised'
+
+
+def test_tests_that_do_not_load_are_told_with_the_cause(workbook):
+    found = workbook.check.__globals__['ask']('nb_01', 'half = 1', workbook.tests_of_hole('nb_01', 'half'))
+    assert found['broken'].startswith("its tests do not load with it: ImportError: cannot import name 'Box' from 'exp.nb_01'") and found['passed'] == []

@@ -29,7 +29,6 @@ MUTANTS = [
     ("if not FORKS: return spawned(module, request)", "pass", 'every system has fork'),
     ("return EMPTY if is_hole(node) else None", "return None", 'an empty answer is a wrong one'),
     ("if not node: return 'is not defined here'", "if not node: return None", 'an answer has the right name'),
-    ("if 'broken' in found: return f'the module does not load", "if 'broken' in found: return f'it does not load", 'words do not matter here'),
     ("if error.startswith('MemoryError') or 'allocate memory' in error: error =", "if False: error =", 'a MemoryError says it all'),
     ("if error.startswith('NameError'): error +=", "if False: error +=", 'a NameError says it all'),
     ("*[f'    {error}'] * bool(error), *at]", "*[f'    {error}'] * bool(error)]", 'the reader knows the line'),
