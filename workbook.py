@@ -6,9 +6,8 @@
     python workbook.py 03 --force                    writes over the workbook that is there, with all that stands in it
     python workbook.py --grade FOLDER                marks filled workbooks: workbook_grade.py, which has a --help of its own
 
-In a workbook `from workbook import start` makes the library's version step in for each hole that is still empty, so that every cell
-runs; from the moment when something stands there, it is used. A check says what fails, first in shapes and numbers, and which mistake
-is likely. It needs the project and what `make test` installs."""
+In the notebook a `Workbook` makes the library's version step in for each hole that is still empty, so that every cell runs; what the
+reader has written is used from then on. Its checks say what fails first, in shapes and numbers, and which mistake is likely."""
 import argparse, ast, copy, json, re, sys, zlib
 from dataclasses import dataclass
 from pathlib import Path
