@@ -6,9 +6,8 @@
     python workbook.py 03 --force                    writes over the workbook that is there, with all that stands in it
     python workbook.py --grade FOLDER                marks filled workbooks: workbook_grade.py, which has a --help of its own
 
-In a workbook `from workbook import start` makes the library's version step in for each hole that is still empty, so that every cell
-runs; from the moment when something stands there, it is used. A check says what fails, first in shapes and numbers, and which mistake
-is likely. It needs the project and what `make test` installs."""
+In the notebook a `Workbook` makes the library's version step in for each hole that is still empty, so that every cell runs; what the
+reader has written is used from then on. Its checks say what fails first, in shapes and numbers, and which mistake is likely."""
 import argparse, ast, copy, json, re, sys, zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,14 +242,17 @@ class Workbook:
             except Unfit as error: return Result(False, said=str(error))
         return self.seen[name][1]
 
+    def progress(self):
+        "How many are right, and which are not yet."
+        right = [name for name in self.names if name in self.seen and self.seen[name][1].passed]
+        rest = ', '.join(f'`{name}`' for name in self.names if name not in right)
+        return f'**{len(right)} of {len(self.names)} right.**' + (f' Not yet: {rest}' if rest else '')
+
     def show(self):
         "The progress, at the top of the notebook."
         from IPython.display import Markdown, display
-        right = [name for name in self.names if name in self.seen and self.seen[name][1].passed]
-        rest = ', '.join(f'`{name}`' for name in self.names if name not in right)
-        text = Markdown(f'**{len(right)} of {len(self.names)} right.**' + (f' Not yet: {rest}' if rest else ''))
-        if self.shown: self.shown.update(text)
-        else: self.shown = display(text, display_id=True)
+        if self.shown: self.shown.update(Markdown(self.progress()))
+        else: self.shown = display(Markdown(self.progress()), display_id=True)
 
 
 def shell():

@@ -1,7 +1,7 @@
 """Checks an answer: a definition of a lesson's module, written anew by a reader. The tests that run this definition are run on the
 module with the answer in its place (workbook_trial.py); tests/mutants/table.json says which tests those are, and which of them fail for
 each known mistake."""
-import ast, json, math, re, subprocess, sys
+import ast, json, math, re, subprocess, sys, tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -150,36 +150,41 @@ def nearest(mistakes, failed):
     return best, [thought for score, thought in near if score == best]
 
 
-def diagnose(module, name, failed):
-    "The thought behind the known mistake whose failing tests are nearest to those that `failed`; None where none is near."
+def likely_mistake(module, name, failed):
+    "(how near, the thought behind it) of the known mistake nearest to the tests that `failed`; (0, None) where none is near."
     known = table(module)
     mistakes = [(thought, {known['tests'][i] for i in fails}) for of, thought, fails in known['mutants'] if of == name and fails]
     best, thoughts = nearest(mistakes, set(failed))
-    if best < NEAR or not failed: return None
-    return ', or: '.join(dict.fromkeys(thoughts[:2]))
+    return (best, '”, or: “'.join(dict.fromkeys(thoughts[:2]))) if best >= NEAR and failed else (0, None)
+
+
+def diagnose(module, name, failed):
+    "The thought behind the known mistake whose failing tests are nearest to those that `failed`; None where none is near."
+    return likely_mistake(module, name, failed)[1]
 
 
 # A check
 
 @cache
 def server(module):
-    "A process that has imported what the tests of a module need. It ends with this one."
-    return subprocess.Popen([sys.executable, str(ROOT/'workbook_trial.py'), module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, cwd=ROOT)
+    "A process that has imported what the tests of a module need, and where it writes its errors. It ends with this one."
+    errors = tempfile.TemporaryFile()
+    return subprocess.Popen([sys.executable, str(ROOT/'workbook_trial.py'), module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT), errors
 
 
-def ask(module, text, tests, lines=(0, 0), seconds=SECONDS):
+def ask(module, text, tests, lines=(0, 0)):
     "What the tests say about a text of the module: see `answer` in workbook_trial.py. Raises Unfit."
-    request = {'text': text, 'tests': tests, 'lines': lines, 'seconds': seconds}
+    request = {'text': text, 'tests': tests, 'lines': lines, 'seconds': SECONDS}
     if not FORKS: return spawned(module, request)
-    process = server(module)
+    process, errors = server(module)
     try:
         process.stdin.write((json.dumps(request) + '\n').encode())
         process.stdin.flush()
         if line := process.stdout.readline(): return json.loads(line)
     except BrokenPipeError: pass
     server.cache_clear()
-    raise Unfit(f'the process that runs the tests has ended: {(process.stderr.read().decode().strip().splitlines() or ["nobody knows why"])[-1]}')
+    errors.seek(0)
+    raise Unfit(f'the process that runs the tests has ended: {(errors.read().decode(errors="replace").strip().splitlines() or ["without a word"])[-1]}')
 
 
 def unfit(name, source):
@@ -196,12 +201,13 @@ def unfit(name, source):
 def failure(text, found):
     "What went wrong first, in shapes and numbers; a loop, a crash, an exit, a hunger for memory as such."
     where = f' in the test "{sentence(found["at"])}"' if found['at'] else ''
-    if 'broken' in found: return f'the module does not load with it: {found["broken"]}'
+    if 'broken' in found: return found['broken']
     if found['how'] == 'late': return f'it does not come to an end: stopped after {SECONDS} seconds{where}'
     if found['how'] == 'exit': return f'it ends Python{where}'
+    if found.get('end') == 2: return f'it ends the tests{where}'
     if found['how'] != 'end': return f'Python itself crashes ({found["how"]}){where}'
     case = found['case']
-    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (case.get('line'), *case['facts']) if line)]
+    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (*case.get('lines', ()), *case['facts']))]
     error = case.get('error', '')
     if error.startswith('MemoryError') or 'allocate memory' in error: error = f'it asks for more memory than {MEMORY >> 30} GB'
     if error.startswith('NameError'): error += '; what a definition needs stands in it, or in its cell'
@@ -216,7 +222,7 @@ def judged(module, name, answers, tests):
     except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}'
     found = ask(module, text, tests, (first_line(node), node.end_lineno) if node else (0, 0))
     failed = [test for test in tests if test not in found['passed']]
-    if found['how'] == 'end' and 'broken' not in found and found.get('end', 0) < 2 and set(failed) - set(found['failed']):
+    if found['how'] == 'end' and 'broken' not in found and found['end'] != 2 and set(failed) - set(found['failed']):
         raise Unfit(f'{TABLE.relative_to(ROOT)} is older than the tests of {module}: python tests/mutants/table.py {module}')
     return failed, failure(text, found) if failed else ''
 
@@ -230,9 +236,10 @@ def check(module, name, source, beside=None):
     together = bool(failed and beside) and not judged(module, name, {**beside, name: source}, tests)[0]
     if together or not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
-    likely = diagnose(module, name, failed)
+    best, likely = likely_mistake(module, name, failed)
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
-    return Result(False, failed, first, likely, said + (f'\nThe same tests fail for this mistake: “{likely}”.' if likely else ''))
+    same = 'The same' if best == 1 else 'Much the same'
+    return Result(False, failed, first, likely, said + (f'\n{same} tests fail for this mistake: “{likely}”.' if likely else ''))
 
 
 def count(tests): return f'{len(tests)} test{"s" * (len(tests) != 1)}'

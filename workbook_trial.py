@@ -40,8 +40,8 @@ class Watch:
     def pytest_collection_modifyitems(self, items):
         items[:] = [i for i in items if self.own.search(i.nodeid) and (self.tests is None or i.nodeid in self.tests)]
 
-    def pytest_collectreport(self, report):
-        if report.failed: self.tell(broken=str(report.longrepr).strip().splitlines()[-1])
+    def pytest_exception_interact(self, call, report):
+        if report.when == 'collect': self.tell(broken=f'its tests do not load with it: {in_short(call.excinfo.value)}')
 
     def pytest_runtest_logstart(self, nodeid): self.tell(start=nodeid)
 
@@ -49,8 +49,10 @@ class Watch:
         if call.excinfo is None or call.excinfo.typename in ('Skipped', 'XFailed'):
             return self.tell(passed=item.nodeid) if call.when == 'call' else None
         self.tell(failed=item.nodeid, kind=call.excinfo.typename)
-        if not self.cases: self.tell(case=case(item.nodeid, call.excinfo.value, self.lines))
         self.cases += 1
+        if self.cases > 1: return None
+        try: self.tell(case=case(item.nodeid, call.excinfo.value, self.lines))
+        except Exception: self.tell(case={'test': sentence(item.nodeid), 'facts': []})     # a value that cannot even be shown
 
 
 def attempt(name, request, tell, plugin=Watch):
@@ -59,7 +61,7 @@ def attempt(name, request, tell, plugin=Watch):
     os.chdir(ROOT)
     os.environ |= {'MUTANT': name, 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'}
     try: put(name, request['text'])
-    except BaseException as error: return tell(broken=f'{type(error).__name__}: {error}', kind=type(error).__name__)
+    except BaseException as error: return tell(broken=f'the module does not load with it: {in_short(error)}')
     files = sorted({test.split('::')[0] for test in request['tests'] or ()}) or [str(path.relative_to(ROOT)) for path in tests_of(name)]
     with tempfile.TemporaryDirectory(prefix='workbook-', ignore_cleanup_errors=True) as folder:
         quiet = ['-q', '--assert=plain', '-p', 'no:cacheprovider', '-W', 'ignore', '-m', 'not timing', f'--rootdir={ROOT}', f'--basetemp={folder}/t']
@@ -84,10 +86,21 @@ def describe(x):
 
 
 def statement(frame, line):
-    "The innermost statement at a line of a frame's file."
-    tree = ast.parse(''.join(linecache.getlines(frame.f_code.co_filename)))
-    here = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
-    return max(here, key=lambda node: (node.lineno, node.col_offset))
+    "The innermost statement at a line of a frame's file, and its text; of one with a body the first line."
+    text = ''.join(linecache.getlines(frame.f_code.co_filename))
+    here = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]
+    node = max(here, key=lambda node: (node.lineno, node.col_offset))
+    return node, ast.get_source_segment(text, node).split('\n')[:1 if hasattr(node, 'body') else 4]
+
+
+def apart(a, b):
+    "Where two tensors of one shape, too large to be shown, are farthest apart: a line or none."
+    if not (hasattr(a, 'reshape') and hasattr(b, 'shape') and a.shape == b.shape and math.prod(a.shape) > SHOWN): return []
+    a, b, size = a.reshape(-1).tolist(), b.reshape(-1).tolist(), a.shape
+    place = at = max(range(len(a)), key=lambda i: abs(a[i] - b[i]) if a[i] - b[i] == a[i] - b[i] else math.inf)
+    index = []
+    for n in reversed(size): at, index = at // n, [at % n, *index]
+    return [f'at {index} it is {nested(a[place])}, wanted {nested(b[place])}']
 
 
 def facts(node, names):
@@ -97,7 +110,8 @@ def facts(node, names):
         return facts(next(part for part in node.values if not value(part)), names)
     parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
     if len(parts) == 2 and isinstance(node.ops[0], ast.Eq):
-        return [f'{ast.unparse(parts[0])} is {describe(value(parts[0]))}', f'wanted {describe(value(parts[1]))}']
+        left, right = map(value, parts)
+        return [f'{ast.unparse(parts[0])} is {describe(left)}', f'wanted {describe(right)}']
     if parts: return [f'{ast.unparse(part)} is {describe(value(part))}' for part in parts if not isinstance(part, ast.Constant)]
     used = dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
     plain = [name for name in used if isinstance(names.get(name), (bool, int, float, str, list, tuple)) or hasattr(names.get(name), 'dtype')]
@@ -120,15 +134,25 @@ def case(test, error, lines):
     close = [frame.f_locals for frame, _ in path if frame.f_code.co_name == 'assert_close' and 'expected' in frame.f_locals]
     plain = type(error).__name__ == 'AssertionError'
     if own:
-        frame, line = own[-1]
-        node = statement(frame, line)
-        told['line'] = linecache.getline(frame.f_code.co_filename, line).strip()
+        node, told['lines'] = statement(*own[-1])
+        names = own[-1][0].f_globals | own[-1][0].f_locals
         with contextlib.suppress(Exception):
-            if close: told['facts'] = [f'it is {describe(close[-1]["actual"])}', f'wanted {describe(close[-1]["expected"])}']
-            elif plain and isinstance(node, ast.Assert): told['facts'] = facts(node.test, frame.f_globals | frame.f_locals)
-    if not plain: told['error'] = f'{type(error).__name__}: {str(error).strip()}'.split('\n')[0][:300]
-    if answer and not plain: told['at'] = answer[-1] - lines[0] + 1
+            if close:
+                got, want = close[-1]['actual'], close[-1]['expected']
+                told['facts'] = [f'it is {describe(got)}', f'wanted {describe(want)}', *apart(got, want)]
+            elif plain and isinstance(node, ast.Assert): told['facts'] = facts(node.test, names)
+    if not plain or not told['facts']: told['error'] = in_short(error)
+    if answer and not plain: told['at'] = answer[-1]
     return told
+
+
+def in_short(error):
+    "The kind of an exception and the first lines of what it says; of those of pytest what they mean."
+    kind, lines = type(error).__name__, [line.strip() for line in str(error).strip().split('\n')]
+    if kind == 'Failed' and (missing := re.search("DID NOT RAISE <class '(?:.*\\.)?(\\w+)'>", lines[0])): return f'wanted a {missing[1]}, and none was raised'
+    if kind == 'CollectError': return lines[-1].removeprefix('E').strip()
+    text = ' '.join(lines[:3] if kind == 'AssertionError' else lines[:1])[:300]
+    return f'{kind}: {text}' if kind != 'AssertionError' and text else text or kind
 
 
 def sentence(test):
@@ -203,18 +227,18 @@ def spawned(name, request):
 def answer(text, how):
     """What a trial told: the tests that `passed`, those that `failed` and the kind of error, the first `case`, whatever else; `how`
     it ended (end, exit, late, signal 11) and `at` which test, if not at its end."""
-    told, begun, found = {}, None, {'passed': [], 'failed': {}}
+    told, begun, found = {}, None, {'passed': [], 'failed': {}, 'ran': {}}
     for line in text.decode(errors='replace').splitlines():
         try: what = json.loads(line)
         except ValueError: continue
-        begun = what.get('start', begun if 'end' not in what else None)
+        begun = what.get('start', begun)
         if 'passed' in what: found['passed'].append(what['passed'])
         elif 'failed' in what: found['failed'][what['failed']] = what['kind']
         elif 'ran' in what: found['ran'][what['ran']] = what['names'], what['seconds']
         else: told |= what
     passed = [test for test in found['passed'] if test not in found['failed']]
     how = 'end' if 'end' in told or 'broken' in told else how
-    return told | found | {'passed': passed, 'how': how, 'at': begun if how != 'end' else None}
+    return told | found | {'passed': passed, 'how': how, 'at': begun if how != 'end' or told.get('end') == 2 else None}
 
 
 def prepare(name):
