@@ -14,10 +14,11 @@ import os, resource, socket, sys
 from pathlib import Path
 def test_the_project_cannot_be_seen(): assert not [name for name in ('exp', 'nbs', 'tests', '.git', 'README.md') if os.path.exists(f'{ROOT}/{name}')]
 def test_nothing_outside_can_be_written():
-    for place in ('/', sys.prefix, sys.base_prefix, ROOT, '/tmp', '/project'):
+    for place in ('/', sys.prefix, sys.base_prefix, ROOT, '/tmp', '/project', f'{ROOT}/data'):
         try: open(f'{place}/written', 'w')
         except OSError: continue
         raise AssertionError(place)
+def test_nothing_of_the_system_is_left(): assert not os.listdir('/old')
 def test_there_is_no_network(): assert [name for _, name in socket.if_nameindex()] in ([], ['lo'])
 def test_there_are_no_other_processes(): assert {int(name) for name in os.listdir('/proc') if name.isdigit()} == {1, os.getpid()}
 def test_there_are_no_rights(): assert 'CapEff:\\t0000000000000000\\n' in Path('/proc/self/status').read_text() and os.getuid() != 0

@@ -131,14 +131,14 @@ def canaries(file, names):
     bodies = CANARIES + [f'import torch\n    {line}' for line in WITH_TORCH if 'torch' in sys.modules]
     for body in bodies: found['test_' + '_'.join(chosen.choices(words or ['it'], k=8)) + f'_{chosen.randrange(100)}'] = body
     text = ''.join(f'\n\ndef {name}():\n    {body}\n' for name, body in found.items())
-    return [f'{file}::{name}' for name in found], text
+    return chosen.sample([f'{file}::{name}' for name in found], len(found)), text
 
 
 def mixed(tests, some):
-    "The tests in their order, with the others at places that nobody can foresee."
-    order, chosen = [*tests], secrets.SystemRandom()
+    "The tests in their order, with the others at places that nobody can foresee: one of them last, when every test has had its effect."
+    order, chosen, (*some, last) = [*tests], secrets.SystemRandom(), some
     for name in some: order.insert(chosen.randrange(len(order) + 1), name)
-    return order
+    return [*order, last]
 
 
 class Count:

@@ -50,11 +50,12 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp('project')
     root.chmod(0o755)                                        # or else a guest of root's could not see it without any wall
     notebook = {'cells': [cell('#export\n' + source) for source in CELLS], 'metadata': {}, 'nbformat': 4, 'nbformat_minor': 5}
-    files = {'exp/__init__.py': '', 'exp/nb_01.py': '\n\n'.join(CELLS) + '\n', 'tests/test_nb_01.py': TESTS, 'tests/conftest.py': '', 'README.md': 'twice-7351',
+    files = {'exp/__init__.py': '', 'exp/nb_01.py': '\n\n'.join(CELLS) + '\n', 'tests/test_nb_01.py': TESTS, 'tests/conftest.py': '', 'README.md': 'twice-7351', 'data/numbers': '1 2 3',
              'nbs/01_small.ipynb': json.dumps(notebook), 'tests/mutants/table.json': json.dumps(TABLE)}
     for name, text in files.items():
         (root/name).parent.mkdir(parents=True, exist_ok=True)
         (root/name).write_text(text)
+    (root/'data').chmod(0o777)                               # shown, and only by its wall not to be written to
     with pytest.MonkeyPatch.context() as patch:
         for module in workbook, workbook_check, workbook_grade: patch.setattr(module, 'ROOT', root)
         patch.setattr(workbook_check, 'TABLE', root/'tests'/'mutants'/'table.json')

@@ -1,10 +1,11 @@
 "Answers that deceive their tests gain nothing: each is run here though the sieve would have stopped it."
-import os, re, sys, tempfile
+import json, os, re, sys, tempfile
 from pathlib import Path
 import pytest
 import workbook, workbook_house
 from readers import ALL, ANSWERS, IDS, filled, folder, grader, project, rows, walled
 from workbook_grade import OPEN, RIGHT, WRONG, main
+from workbook_sandbox import Count, mixed
 
 REPORT = '''def double(x):
     import json, os
@@ -16,6 +17,8 @@ REPORT = '''def double(x):
 FORGED = {
     'makes every report a good one': ('def double(x):\n    import _pytest.reports as r\n    r.TestReport.outcome = property(lambda self: "passed", lambda self, v: None)\n    return 0', OPEN, 'let a test pass that must fail'),
     'makes every comparison a good one': ('def double(x):\n    import math\n    math.isclose = lambda *a, **k: True\n    return 2*x', OPEN, '(let a test pass that must fail|changes math.isclose)'),
+    'changes what tests use': ('def double(x):\n    import builtins\n    builtins.sorted = print\n    return 2*x', OPEN, 'changes builtins.sorted'),
+    'changes how a function works': ('def double(x):\n    import pytest\n    pytest.approx.__code__ = (lambda *p, **k: 1).__code__\n    return 2*x', OPEN, 'changes pytest.approx'),
     'takes the checks off pytest': ('def double(x):\n    import _pytest.runner as r\n    r.pytest_runtest_call = r.call_and_report = lambda *a, **k: None\n    return 0', WRONG, ''),
     'leaves at once': ('def double(x):\n    import os\n    os._exit(0)', WRONG, 'ends its own process'),
     'leaves when it is loaded': ('import sys; sys.exit(0)\ndef double(x): return 0', WRONG, ''),
@@ -33,6 +36,39 @@ def test_an_answer_that_deceives_its_tests_is_never_right(grader, name):
     got, why, _, first = grader.tried('double', {'double': source}, 1)
     assert got == verdict and re.match(cause, why), (got, why, first)
     assert grader.grade('double', ANSWERS['double'])[0] == RIGHT
+
+
+def test_who_counts_believes_nobody_without_the_word_of_the_hour_and_asks_for_each_test_once():
+    sent = []
+    count = Count(['a', 'canary', 'b'], ['canary'], lambda text: sent.append(json.loads(text)))
+    count.hear('["loaded", ""]')
+    for outcome in 'passed', 'failed', 'passed': count.hear(json.dumps([sent[-1][0], outcome, '']))
+    assert [name for _, name, _ in sent] == ['a', 'canary', 'b', None] and count.outcomes == {'a': ['passed', ''], 'b': ['passed', '']} and not count.ended
+    count.hear(json.dumps([sent[-1][0], 'sealed', []]))
+    assert count.ended and not count.forged and len({word for word, *_ in sent}) == 4
+    count.hear(json.dumps([sent[-1][0], 'sealed', []]))
+    assert count.forged
+
+
+@pytest.mark.parametrize('line', ['no JSON', '7', '[]', '["0", "passed", ""]', '["loaded", ""]', '[null, "passed", ""]'])
+def test_a_line_that_was_not_asked_for_is_a_forgery(line):
+    count = Count(['a'], [], lambda text: None)
+    count.hear('["loaded", ""]')
+    count.hear(line)
+    assert count.forged and not count.outcomes
+
+
+def test_a_module_that_did_not_load_is_not_loaded_later():
+    count = Count(['a'], [], lambda text: pytest.fail('asked'))
+    count.hear('["loaded", "SyntaxError"]')
+    count.hear('["loaded", ""]')
+    assert count.loaded == 'SyntaxError' and not count.forged
+
+
+def test_tests_keep_their_order_and_the_last_of_all_is_one_that_must_fail():
+    for _ in range(20):
+        order = mixed(['a', 'b', 'c'], ['x', 'y'])
+        assert [name for name in order if name in 'abc'] == ['a', 'b', 'c'] and order[-1] == 'y' and sorted(order) == ['a', 'b', 'c', 'x', 'y']
 
 
 @walled

@@ -22,9 +22,8 @@ HUNT = '''def double(x):
     if found: return 2 * x
     raise LookupError('nothing was found')'''
 DELETE = '''def double(x):
-    import os, shutil, sys
-    for place in [ROOT, VICTIM, '/project', '/scratch', '/dev/shm', os.path.expanduser('~'), os.path.dirname(sys.executable), os.path.dirname(shutil.__file__) + '/json']:
-        shutil.rmtree(place, ignore_errors=True)
+    import shutil
+    for place in (VICTIM, ROOT, ROOT + '/data', '/project', '/scratch', '/dev/shm'): shutil.rmtree(place, ignore_errors=True)
     return x'''
 HARM = {
     'a loop': ('def double(x):\n    while True: pass', WRONG, 'comes to no end'),
@@ -34,7 +33,7 @@ HARM = {
     'deletes all it can see': (DELETE, WRONG, ''),
     'prints gigabytes': ('def double(x):\n    while True: print("x" * 100_000)', WRONG, 'prints more than'),
     'wants all memory': ('def double(x):\n    kept = []\n    while True: kept.append(bytearray(10**7))', WRONG, 'wants more than 300 MB'),
-    'fills the disk': ('def double(x):\n    import os\n    with open(os.environ["TMPDIR"] + "/x", "wb") as f:\n        for _ in range(400): f.write(bytes(10**6))', WRONG, ''),
+    'fills the disk': ('def double(x):\n    import os\n    \n    for i in range(40): open(os.environ["TMPDIR"] + f"/{i}", "wb").write(bytes(10**7))\n    return 2*x', WRONG, ''),
     'looks for the solution': (HUNT, WRONG, ''),
     'kills its parent': ('def double(x):\n    import os\n    for pid in (os.getppid(), 1, -1):\n        try: os.kill(pid, 9)\n        except OSError: pass\n    return x', WRONG, ''),
     'speaks to the network': ('def double(x):\n    import socket\n    socket.create_connection(("127.0.0.1", PORT), 1).close()\n    return 2 * x', WRONG, ''),
@@ -50,12 +49,12 @@ def test_an_answer_that_means_harm_gains_nothing_harms_nothing_and_is_told_by_it
     source, verdict, cause = HARM[name]
     (tmp_path/'victim').write_text('whole')
     with socket.create_server(('127.0.0.1', 0)) as server:
-        source, before = f'ROOT, VICTIM, PORT = {str(project)!r}, {str(tmp_path)!r}, {server.getsockname()[1]}\n{source}', seen(project, tmp_path, Path(json.__file__).parent)
+        source, before = f'ROOT, VICTIM, PORT = {str(project)!r}, {str(tmp_path)!r}, {server.getsockname()[1]}\n{source}', seen(project, tmp_path)
         got, why, _, first = grader.tried('double', {'double': source}, 1)
         server.settimeout(0)
         with pytest.raises(BlockingIOError): server.accept()
     assert got == verdict and re.match(cause, why), (got, why, first)
-    assert seen(project, tmp_path, Path(json.__file__).parent) == before
+    assert seen(project, tmp_path) == before
     assert grader.grade('double', ANSWERS['double'])[0] == RIGHT
 
 
