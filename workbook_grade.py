@@ -18,7 +18,7 @@ is not run but marked `not graded`, for you to look at; so is an answer after wh
 functions by which tests compare are others. What remains: an answer that recognises the tests' inputs and returns what
 they expect, one that was copied, and somebody who knows Python better than these checks. Nothing of this harms more than
 one mark."""
-import argparse, ast, collections, csv, hashlib, json, os, re, sys
+import argparse, ast, collections, csv, hashlib, json, os, re, sys, threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,8 +60,9 @@ def read(path, folder):
         if path.stat().st_size > LARGEST: raise ValueError(f'has more than {LARGEST >> 20} MB')
         notebook = json.loads(path.read_text(encoding='utf-8-sig'))
         told = notebook['metadata']['exp']
-        found.lesson, found.module, names = str(told['workbook']), str(told['module']), [hole.name for hole in workbook.holes(told['module'])]
-        answers = workbook.answers_in(notebook)
+        names, answers = [hole.name for hole in workbook.holes(told['module'])], workbook.answers_in(notebook)
+        found.lesson, found.module = str(told['workbook'])[:80], told['module']
+        if found.module != f'nb_{found.lesson.split("_")[0]}': raise ValueError(f'{found.module} is not the module of {found.lesson}')
         found.answers = {name: answers.get(name, '') for name in names if name in told['holes']}
     except KeyError: found.problem = 'is no workbook'
     except (OSError, TypeError, AttributeError, *NO_PROGRAM) as error: found.problem = f'cannot be read: {str(error)[:200]}'
@@ -82,6 +83,13 @@ def apart(submissions):
     count = collections.Counter((one.reader, one.lesson) for one in submissions)
     for one in submissions:
         if count[one.reader, one.lesson] > 1: one.reader += f' ({one.file})'
+
+
+def even(submissions):
+    "Gives all of one lesson the same holes: what one of them has lost, or never had, is empty there."
+    for one in submissions:
+        others = [other.answers for other in submissions if other.lesson == one.lesson and not other.problem]
+        if not one.problem: one.answers = {name: one.answers.get(name, '') for name in dict.fromkeys(name for some in others for name in some)}
 
 
 # Modules and their tests
@@ -134,6 +142,7 @@ class Grader:
     "Grades the answers to one module, each text once: what was graded is kept in a folder, in files that are whole or not there."
     def __init__(self, name, kept, args):
         self.module, self.kept, self.args, self.house, self.tests = Module(name), Path(kept), args, None, {}
+        self.locks = collections.defaultdict(threading.Lock)
 
     def __enter__(self):
         self.house = House(ROOT, self.module, self.args.trust)
@@ -154,15 +163,16 @@ class Grader:
     def once(self, key, work):
         "What `work` gives, or gave before."
         path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'
-        if path.exists(): return json.loads(path.read_text(encoding='utf-8'))
-        found, part = work(), path.with_name(f'.{path.name}.{os.getpid()}.part')
-        part.write_text(json.dumps(found), encoding='utf-8')
-        os.replace(part, path)
+        with self.locks[path]:                               # whoever has the same text waits, and reads
+            try: return json.loads(path.read_text(encoding='utf-8'))
+            except (FileNotFoundError, ValueError): found, part = work(), path.with_name(f'.{path.name}.part')
+            part.write_text(json.dumps(found), encoding='utf-8')
+            os.replace(part, path)
         return found
 
     def before(self, name, source):
         "The verdict on an answer that need not be run, or None."
-        if not source.strip(): return EMPTY, 'has been deleted', ''
+        if not source.strip(): return EMPTY, 'is not in the workbook', ''
         if len(source) > LONGEST: return OPEN, f'has {len(source)} letters', ''
         try:
             if (why := workbook.unfit(name, source)) == workbook.EMPTY: return EMPTY, '', ''
@@ -269,6 +279,7 @@ def run(args):
     submissions = [read(path, folder) for path in collect(folder) if not path.is_relative_to(out)]
     if not submissions: raise Refused(f'{folder}: no workbook in it, nor below it')
     apart(submissions)
+    even(submissions)
     kept = out/'kept'
     kept.mkdir(parents=True, exist_ok=True)
     if args.again:
@@ -298,6 +309,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try: print(run(args))
     except (Refused, workbook.Unfit, OSError) as error: return print(error, file=sys.stderr) or 2
+    except KeyboardInterrupt: return print('broken off: started again, it goes on where it was', file=sys.stderr) or 130
     return 0
 
 

@@ -13,7 +13,7 @@ from workbook_grade import EMPTY, OPEN, RIGHT, WRONG, Refused, main
 @pytest.mark.parametrize('name, source, verdict, why', [
     ('double', ANSWERS['double'], RIGHT, ''), ('Counter.up', ANSWERS['Counter.up'], RIGHT, ''),
     ('double', 'def double(x): return x + 1', WRONG, 'one more, for twice as much'), ('area', 'def area(r): return 0', WRONG, 'the circumference will do'),
-    ('double', 'def double(x):\n    "Twice x."\n    raise NotImplementedError', EMPTY, ''), ('double', '', EMPTY, 'has been deleted'),
+    ('double', 'def double(x):\n    "Twice x."\n    raise NotImplementedError', EMPTY, ''), ('double', '', EMPTY, 'is not in the workbook'),
     ('double', 'def double(x) return', WRONG, "does not parse: expected ':'"), ('double', 'def twice(x): return 2*x', WRONG, 'is not defined here'),
     ('double', 'def double(x): return ' + '('*500 + 'x' + ')'*500, WRONG, 'does not parse'), ('double', 'def double(x): return "\ud800"', WRONG, ''),
     ('double', 'def double(x=nowhere): return 2*x', WRONG, "the module cannot be loaded with it: NameError: name 'nowhere' is not defined"),
@@ -77,6 +77,7 @@ def test_readers_are_named_by_metadata_file_or_folder_and_two_of_one_name_told_a
 
 
 @pytest.mark.parametrize('text', ['[' * 100_000, '{"metadata": {"exp": {"workbook": "01_small", "module": "../x", "holes": []}}, "cells": []}', '\x00', '{"metadata": 7}',
+                                  '{"metadata": {"exp": {"workbook": "02_other", "module": "nb_01", "holes": []}}, "cells": []}',
                                   '{"metadata": {"exp": {"workbook": "01_small", "module": "nb_01", "holes": ["double"]}}, "cells": [{"metadata": {"exp": {"holes": 7}}, "source": 7}]}'])
 def test_a_file_that_is_no_workbook_is_told_and_stops_nothing(folder, text):
     place = folder({'a.ipynb': text})
@@ -86,6 +87,29 @@ def test_a_file_that_is_no_workbook_is_told_and_stops_nothing(folder, text):
 def test_holes_that_the_lesson_does_not_have_are_not_graded(folder):
     place = folder({'a.ipynb': filled(**ALL).replace('"Counter.up"]', '"Counter.up", "unheard_of"]')})
     assert [*workbook_grade.read(place/'a.ipynb', place).answers] == [*ANSWERS]
+
+
+def test_a_hole_that_one_reader_has_lost_counts_for_him_as_for_the_others(folder):
+    lost = json.loads(filled(**ALL))
+    lost['metadata']['exp']['holes'].remove('double')
+    place = folder({'a.ipynb': json.dumps(lost), 'b.ipynb': filled(**ALL), 'c.ipynb': '{}'})
+    found = [workbook_grade.read(path, place) for path in workbook_grade.collect(place)]
+    workbook_grade.even(found)
+    assert {**found[0].answers} == {**found[1].answers, 'double': ''} and not found[2].answers
+
+
+@walled
+def test_what_was_kept_and_is_torn_is_graded_again(grader):
+    assert grader.grade('double', 'def double(x): return x + 2')[0] == WRONG
+    for path in grader.kept.glob('*.json'): path.write_text(path.read_text()[:9])
+    assert grader.grade('double', 'def double(x): return x + 2')[0] == WRONG
+
+
+def test_what_many_got_wrong_in_the_same_way_comes_first():
+    def one(reader, *verdicts): return workbook_grade.Submission(reader, '', verdicts=dict(zip('fgh', verdicts)))
+    wrong, other, right = (WRONG, 'a sum for a mean', 'x'), (WRONG, '', 'it fails'), (RIGHT, '', '')
+    found = workbook_grade.mistakes([one('b', wrong, other, right), one('a', wrong, right, (OPEN, 'os', ''))])
+    assert found == [(2, 'f', 'a sum for a mean', ['a', 'b']), (1, 'g', 'fails first: it fails', ['b'])]
 
 
 def test_a_folder_without_workbooks_is_refused(tmp_path, capsys):

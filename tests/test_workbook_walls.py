@@ -36,6 +36,7 @@ HARM = {
     'fills the disk': ('def double(x):\n    import os\n    \n    for i in range(40): open(os.environ["TMPDIR"] + f"/{i}", "wb").write(bytes(10**7))\n    return 2*x', WRONG, ''),
     'looks for the solution': (HUNT, WRONG, ''),
     'kills its parent': ('def double(x):\n    import os\n    for pid in (os.getppid(), 1, -1):\n        try: os.kill(pid, 9)\n        except OSError: pass\n    return x', WRONG, ''),
+    'makes a file without end': ('def double(x):\n    import os\n    open(os.environ["TMPDIR"] + "/x", "wb").truncate(10**12)\n    return 2*x', WRONG, ''),
     'speaks to the network': ('def double(x):\n    import socket\n    socket.create_connection(("127.0.0.1", PORT), 1).close()\n    return 2 * x', WRONG, ''),
 }
 
