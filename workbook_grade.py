@@ -298,6 +298,9 @@ def run(args):
 
 def main(argv=None):
     "Exit status 0, or 2 where nothing was graded."
+    if '--grade' not in ' '.join(sys.argv[1:] if argv is None else argv):
+        from workbook_nbgrader import main as assign
+        return assign(argv)
     parser = argparse.ArgumentParser(prog='python workbook.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--grade', type=Path, required=True, metavar='FOLDER')
     parser.add_argument('--out', type=Path, metavar='FOLDER', help='where the tables, the page and what is kept go (FOLDER/grades)')
