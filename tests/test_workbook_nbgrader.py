@@ -52,7 +52,7 @@ def test_the_command_writes_where_nbgrader_looks_and_writes_over_nothing(project
 def test_nbgrader_itself_finds_nothing_wrong(project, tmp_path):
     preprocessors = pytest.importorskip('nbgrader.preprocessors')
     import nbformat
-    notebook = nbformat.from_dict(assignment(workbook.lesson('01')))
+    notebook = nbformat.reads(json.dumps(assignment(workbook.lesson('01'))), as_version=4)
     for kind in 'LockCells', 'ClearSolutions', 'CheckCellMetadata', 'ComputeChecksums':
         notebook, _ = getattr(preprocessors, kind)().preprocess(notebook, {})
     assert 'twice-7351' not in json.dumps(notebook) and len(cells(notebook, grade=True)) == 4
