@@ -35,7 +35,7 @@ class Refused(Exception):
 
 class House:
     "The process that has the rooms for the answers to one module."
-    WORDS = ('PATH', 'LANG', 'LC_ALL', 'SYSTEMROOT')
+    WORDS = 'PATH', 'LANG', 'LC_ALL', 'TMPDIR'
 
     def __init__(self, root, module, trust):
         if not hasattr(os, 'fork'): raise Refused('this system cannot keep answers apart: under Windows use WSL')
@@ -104,9 +104,9 @@ def judge(said, tests, seconds, memory):
     failed = [test for test in tests if outcomes.get(test, ['missing'])[0] != 'passed']
     first = next((f'{sentence(test)}: {outcomes[test][1]}' for test in failed if test in outcomes), '')
     if said['forged'] or said['broken']: return OPEN, said['forged'] or f'changes {said["broken"][0]}, by which tests are judged', failed, ''
-    if why == 'time' or status in (152, 137) and not why: return WRONG, f'comes to no end: over {seconds} seconds', failed, first
     if why == 'memory' or 'MemoryError' in first: return WRONG, f'wants more than {memory} MB of memory', failed, first
     if why == 'processes' or 'BlockingIOError' in first: return WRONG, 'starts processes without end', failed, first
+    if why == 'time' or status in (152, 137) and not why: return WRONG, f'comes to no end: over {seconds} seconds', failed, first
     if why == 'output': return WRONG, f'prints more than {SAID >> 20} MB', failed, first
     if said['loaded']: return WRONG, f'the module cannot be loaded with it: {last_line(said["loaded"])}', failed, ''
     if not said['ended'] and status in CRASHES: return WRONG, f'crashes: {CRASHES[status]}', failed, first

@@ -20,7 +20,7 @@ class Seal:
                'torch.nn.functional torch.linalg').split()
 
     def __init__(self):
-        names = [name for name in sys.modules if name in self.WATCHED or name.startswith(('_pytest.', 'pluggy.', 'torch.testing._comparison'))]
+        names = [name for name in sorted(sys.modules) if name in self.WATCHED or name.startswith(('_pytest.', 'pluggy.', 'torch.testing._comparison'))]
         places = {name: vars(sys.modules[name]) for name in names}
         classes = {f'{name}.{key}': vars(x) for name, place in places.items() for key, x in place.items() if isinstance(x, type)}
         self.places = places | classes

@@ -1,6 +1,5 @@
 "Answers that deceive their tests gain nothing: each is run here though the sieve would have stopped it."
-import json, os, re, sys, tempfile
-from pathlib import Path
+import json, os, re, sys
 import pytest
 import workbook, workbook_house
 from readers import ALL, ANSWERS, IDS, filled, folder, grader, project, rows, walled
@@ -18,7 +17,7 @@ FORGED = {
     'makes every report a good one': ('def double(x):\n    import _pytest.reports as r\n    r.TestReport.outcome = property(lambda self: "passed", lambda self, v: None)\n    return 0', OPEN, 'let a test pass that must fail'),
     'makes every comparison a good one': ('def double(x):\n    import math\n    math.isclose = lambda *a, **k: True\n    return 2*x', OPEN, '(let a test pass that must fail|changes math.isclose)'),
     'changes what tests use': ('def double(x):\n    import builtins\n    builtins.sorted = print\n    return 2*x', OPEN, 'changes builtins.sorted'),
-    'changes how a function works': ('def double(x):\n    import pytest\n    pytest.approx.__code__ = (lambda *p, **k: 1).__code__\n    return 2*x', OPEN, 'changes pytest.approx'),
+    'changes how a function works': ('def double(x):\n    import pytest\n    pytest.approx.__code__ = (lambda *p, **k: 1).__code__\n    return 2*x', OPEN, 'changes .*approx'),
     'takes the checks off pytest': ('def double(x):\n    import _pytest.runner as r\n    r.pytest_runtest_call = r.call_and_report = lambda *a, **k: None\n    return 0', WRONG, ''),
     'leaves at once': ('def double(x):\n    import os\n    os._exit(0)', WRONG, 'ends its own process'),
     'leaves when it is loaded': ('import sys; sys.exit(0)\ndef double(x): return 0', WRONG, ''),
@@ -85,9 +84,11 @@ def test_without_walls_nothing_is_graded_unless_told_to(folder, monkeypatch, cap
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='answers are kept apart by forks')
-def test_with_trust_answers_are_graded_in_processes_of_their_own_and_the_page_says_so(folder, capsys):
-    loop, before = 'def double(x):\n    while True: pass', {*Path(tempfile.gettempdir()).glob('workbook-*')}
+def test_with_trust_answers_are_graded_in_processes_of_their_own_and_the_page_says_so(folder, tmp_path, monkeypatch, capsys):
+    loop, rooms = 'def double(x):\n    while True: pass', tmp_path/'rooms'
+    rooms.mkdir()
+    monkeypatch.setenv('TMPDIR', str(rooms))
     place = folder({'a.ipynb': filled(**ALL), 'b.ipynb': filled(double=loop, area='def area(r): return 1')})
     assert main(['--grade', str(place), '--trust', '--limit', '1']) == 0
     assert [(row['right'], row['wrong']) for row in rows(place/'grades'/'grades.csv')] == [('4', '0'), ('0', '2')], (place/'grades'/'answers.csv').read_text()
-    assert 'Graded without walls' in (place/'grades'/'grades.html').read_text() and {*Path(tempfile.gettempdir()).glob('workbook-*')} <= before
+    assert 'Graded without walls' in (place/'grades'/'grades.html').read_text() and not [*rooms.iterdir()]
