@@ -2,7 +2,8 @@
 import argparse, csv, hashlib, json, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
-import workbook, workbook_check, workbook_grade
+import workbook_house, workbook_grade                        # before workbook, which puts the real project first on the path: here a mutant may stand
+import workbook, workbook_check
 from workbook_grade import Grader
 
 

@@ -1,7 +1,7 @@
 "Answers that deceive their tests gain nothing: each is run here though the sieve would have stopped it."
 import json, os, re, sys
 import pytest
-import workbook, workbook_house
+import workbook_house, workbook
 from readers import ALL, ANSWERS, IDS, filled, folder, grader, project, rows, walled
 from workbook_grade import OPEN, RIGHT, WRONG, main
 from workbook_sandbox import Count, mixed
