@@ -2,6 +2,7 @@
 
     python workbook.py --grade FOLDER              the workbooks in FOLDER and in the folders below it
     python workbook.py --grade FOLDER --again      from the beginning; without it what was graded before is not run again
+    python workbook.py 03 --format nbgrader        an assignment for nbgrader instead: --help with it says more
 
 FOLDER/grades/ then has grades.html, grades.csv (a line for each workbook) and answers.csv (a line for each definition).
 A reader's name is the one in the notebook's metadata (`authors`), or else the folder's or the file's.
@@ -302,7 +303,7 @@ def main(argv=None):
         from workbook_nbgrader import main as assign
         return assign(argv)
     parser = argparse.ArgumentParser(prog='python workbook.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--grade', type=Path, required=True, metavar='FOLDER')
+    parser.add_argument('--grade', type=Path, nargs='?', metavar='FOLDER')
     parser.add_argument('--out', type=Path, metavar='FOLDER', help='where the tables, the page and what is kept go (FOLDER/grades)')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), metavar='N', help='workbooks that are graded at a time (one for each core)')
     parser.add_argument('--limit', type=int, default=10, metavar='S', help='seconds that an answer may compute; it may wait six times as long (10)')
@@ -310,6 +311,7 @@ def main(argv=None):
     parser.add_argument('--again', action='store_true', help='grade again what was graded before')
     parser.add_argument('--trust', action='store_true', help='grade without walls, where the system has none')
     args = parser.parse_args(argv)
+    if not args.grade: parser.error('--grade wants a folder')
     try: print(run(args))
     except (Refused, workbook.Unfit, OSError) as error: return print(error, file=sys.stderr) or 2
     except KeyboardInterrupt: return print('broken off: started again, it goes on where it was', file=sys.stderr) or 130

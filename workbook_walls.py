@@ -2,12 +2,12 @@
 
 Who is root needs no more than namespaces, and gives his rights away; who is not gets a namespace of users first, in which he may make
 the others. There is no filter of system calls."""
-import ctypes, os, platform
+import contextlib, ctypes, os, platform
 from pathlib import Path
 
 NEW = {'mount': 0x20000, 'uts': 0x4000000, 'ipc': 0x8000000, 'users': 0x10000000, 'processes': 0x20000000, 'network': 0x40000000}
 NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE, READ_ONLY, REMOUNT = 2, 4, 8, 4096, 16384, 1 << 18, 1, 32
-PIVOT_ROOT = {'x86_64': 155, 'aarch64': 41}
+PIVOT_ROOT, KEYCTL = {'x86_64': 155, 'aarch64': 41}, {'x86_64': 250, 'aarch64': 219}
 MOUNT_SETATTR = 442                                          # Linux 5.12: the same number on every processor
 SYSTEM = '/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/nix/store', '/etc/ld.so.cache', '/etc/localtime'
 NOBODY = 4_000_000                                           # and up: users that no system has, one for each keeper of root's
@@ -41,8 +41,14 @@ def leave(*kinds):
     for name, text in ids if users else (): Path('/proc/self', name).write_text(text)
 
 
+def forget_keys():
+    "Lets go of the keys that the system keeps for whoever has logged in."
+    with contextlib.suppress(OSError): call('syscall', KEYCTL[platform.machine()], 1, None)      # refused where there are none
+
+
 def furnish(shown, hidden, project):
     "Makes a new root in memory: the folders `shown`, read-only, but for those `hidden`; the old one is let go."
+    forget_keys()
     mount(None, '/', None, RECURSIVE | PRIVATE)
     wanted = {(Path(place), os.path.realpath(place)) for path in shown for place in (path, os.path.realpath(path)) if os.path.exists(path)}
     wanted |= {(Path(path), None) for path in hidden}

@@ -77,6 +77,7 @@ def test_an_answer_that_waits_for_ever_is_ended(grader):
     assert said['why'] == 'time' and workbook_house.judge(said, IDS[:2], 2, 300)[:2] == (WRONG, 'comes to no end: over 2 seconds')
 
 
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='there it is refused in any case')
 def test_without_walls_nothing_is_graded_unless_told_to(folder, monkeypatch, capsys):
     place = folder({'a.ipynb': filled()})
     monkeypatch.setattr(sys, 'platform', 'darwin')
