@@ -184,12 +184,13 @@ class Grader:
         except NO_PROGRAM as error: return WRONG, f'does not parse: {str(error)[:200]}', ''
 
     def grade(self, name, source, beside=(), number=0):
-        "(verdict, why, first failing test) of an answer; those `beside` it, of the same class, stand in where it fails alone."
+        "(verdict, why, first failing test) of an answer; those `beside` it, of the same class, stand in where it and one of them fail alone."
         if done := self.before(name, source): return done
         if not self.tests.get(name): return OPEN, 'its tests do not run on this machine', ''
         verdict, why, failed, first = self.tried(name, {name: source}, number)
         beside = {other: text for other, text in dict(beside).items() if other != name and not self.before(other, text)}
-        if verdict == WRONG and beside and self.tried(name, {**beside, name: source}, number)[0] == RIGHT: return RIGHT, 'together with the other methods', ''
+        others = verdict == WRONG and any(self.tried(other, {other: text}, number)[0] == WRONG for other, text in beside.items() if self.tests.get(other))
+        if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT: return RIGHT, 'together with the other methods', ''
         if verdict == WRONG and not why: why = workbook.diagnose(self.module.name, name, {*failed}) or ''
         return verdict, why, first
 

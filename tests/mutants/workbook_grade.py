@@ -22,8 +22,8 @@ MUTANTS = [
     # run
     ("        found.pop(f'exp/{self.name}.py')\n", "", 'the module is replaced anyway'),
     ("self.tests = {hole: [test for test in some if test in passed]", "self.tests = {hole: [test for test in some if test not in passed]", 'the tests that matter are those that fail'),
-    ("if verdict == WRONG and beside and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if False:", 'methods are graded alone'),
-    ("if verdict == WRONG and beside and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if verdict == WRONG and beside:", 'with other methods it would be right'),
+    ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if False:", 'methods are graded alone'),
+    ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if others:", 'with other methods it would be right'),
     ("if other != name and not self.before(other, text)}", "if other != name}", 'what stands beside an answer is in order'),
     ("if verdict == WRONG and not why: why = workbook.diagnose(", "if False: why = workbook.diagnose(", 'wrong is wrong'),
     ("path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'", "path = self.kept/f'{digest(self.module.print, self.args.limit)}.json'", 'one answer is like another'),
