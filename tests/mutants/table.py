@@ -22,7 +22,7 @@ from workbook_check import TABLE, definitions, every_definition, first_line, mar
 from workbook_trial import ROOT, Watch, forked, prepare
 from workbook import emptied
 
-BUDGET, SECONDS = 1.2, 40                                   # a trial may wait for others on a busy machine
+BUDGET, SECONDS = .8, 40                                    # a trial may wait for others on a busy machine
 MUTANTS = runpy.run_path(str(HERE/'__main__.py'))            # fingerprint, load
 STARTS = {'subprocess.Popen', 'os.fork', 'os.posix_spawn', 'os.system', 'os.forkpty'}
 
@@ -93,7 +93,7 @@ def tested(module, text, name, mistakes, tests, seconds):
     "(tests, [(those that fail, mark) for each mistake]) of a definition: the affordable, and what else it takes to notice every mistake."
     few, others = affordable(tests, seconds)
     fails, more = [failing(module, mutated, few) for mutated in mistakes], set()
-    others = [test for number, test in enumerate(others) if sum(seconds[other] for other in others[:number + 1]) < 3*BUDGET]
+    others = [test for number, test in enumerate(others) if sum(seconds[other] for other in others[:number + 1]) < 4*BUDGET]
     for mutated, (failed, _) in zip(mistakes, fails):
         if failed or not others: continue
         slow = failing(module, mutated, others)[0]
