@@ -1,7 +1,7 @@
 """Checks an answer: a definition of a lesson's module, written anew by a reader. The tests that run this definition are run on the
 module with the answer in its place (workbook_trial.py); tests/mutants/table.json says which tests those are, and which of them fail for
 each known mistake."""
-import ast, json, math, re, subprocess, sys, tempfile
+import ast, json, math, re, subprocess, sys, tempfile, zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -141,7 +141,7 @@ def weights(mistakes):
 
 
 def nearest(mistakes, failed):
-    """(how near, thoughts) of the `mistakes`, pairs (thought, failing tests), whose tests are most like those that `failed`: of 1 those
+    """(how near, which) of the `mistakes`, pairs (which, failing tests), whose tests are most like those that `failed`: of 1 those
     that fail the same ones. The measure is that of Jaccard, with the weight of each test."""
     weight = weights([fails for _, fails in mistakes])
     def total(tests): return sum(weight.get(test, math.log(len(mistakes) + 1)) for test in tests)
@@ -150,11 +150,18 @@ def nearest(mistakes, failed):
     return best, [thought for score, thought in near if score == best]
 
 
-def likely_mistake(module, name, failed):
-    "(how near, the thought behind it) of the known mistake nearest to the tests that `failed`; (0, None) where none is near."
+def mark(found):
+    "Eight digits for the first failing case, the same where the same values came out."
+    return f'{zlib.crc32(json.dumps([found.get("case", {}).get(part) for part in ("test", "facts", "error")]).encode()):08x}'
+
+
+def likely_mistake(module, name, failed, seen=''):
+    """(how near, the thought behind it) of the known mistake nearest to the tests that `failed`; (0, None) where none is near. Of
+    several that fail the same ones that whose first case has the mark `seen`."""
     known = table(module)
-    mistakes = [(thought, {known['tests'][i] for i in fails}) for of, thought, fails in known['mutants'] if of == name and fails]
-    best, thoughts = nearest(mistakes, set(failed))
+    mistakes = [((thought, mark), {known['tests'][i] for i in fails}) for of, thought, fails, mark in known['mutants'] if of == name and fails]
+    best, found = nearest(mistakes, set(failed))
+    thoughts = [thought for thought, mark in found if mark == seen] * (best == 1) or [thought for thought, _ in found]
     return (best, '”, or: “'.join(dict.fromkeys(thoughts[:2]))) if best >= NEAR and failed else (0, None)
 
 
@@ -216,15 +223,15 @@ def failure(text, found):
 
 
 def judged(module, name, answers, tests):
-    "(the tests that fail with these answers in the module, the first failure in words)"
+    "The tests that fail with these answers in the module, the first failure in words, and its mark."
     text = with_answers(module, answers)
     try: node = definitions(ast.parse(text)).get(name)
-    except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}'
+    except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}', ''
     found = ask(module, text, tests, (first_line(node), node.end_lineno) if node else (0, 0))
     failed = [test for test in tests if test not in found['passed']]
     if found['how'] == 'end' and 'broken' not in found and found['end'] != 2 and set(failed) - set(found['failed']):
         raise Unfit(f'{TABLE.relative_to(ROOT)} is older than the tests of {module}: python tests/mutants/table.py {module}')
-    return failed, failure(text, found) if failed else ''
+    return failed, failure(text, found) if failed else '', mark(found)
 
 
 def check(module, name, source, beside=None):
@@ -232,11 +239,11 @@ def check(module, name, source, beside=None):
     it, those of the same class. Raises Unfit."""
     tests = tests_of_hole(module, name)
     if why := unfit(name, source): return Result(False, tests, why, None, f'{name} {why}.')
-    failed, first = judged(module, name, {name: source}, tests)
+    failed, first, seen = judged(module, name, {name: source}, tests)
     together = bool(failed and beside) and not judged(module, name, {**beside, name: source}, tests)[0]
     if together or not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
-    best, likely = likely_mistake(module, name, failed)
+    best, likely = likely_mistake(module, name, failed, seen)
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
     same = 'The same' if best == 1 else 'Much the same'
     return Result(False, failed, first, likely, said + (f'\n{same} tests fail for this mistake: “{likely}”.' if likely else ''))

@@ -62,7 +62,7 @@ def attempt(name, request, tell, plugin=Watch):
     os.environ |= {'MUTANT': name, 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'}
     try: put(name, request['text'])
     except BaseException as error: return tell(broken=f'the module does not load with it: {in_short(error)}')
-    files = sorted({test.split('::')[0] for test in request['tests'] or ()}) or [str(path.relative_to(ROOT)) for path in tests_of(name)]
+    files = sorted({test.split('::')[0] for test in request['tests'] or ()}, key=lambda file: ('gradients' in file, file)) or [str(path.relative_to(ROOT)) for path in tests_of(name)]
     with tempfile.TemporaryDirectory(prefix='workbook-', ignore_cleanup_errors=True) as folder:
         quiet = ['-q', '--assert=plain', '-p', 'no:cacheprovider', '-W', 'ignore', '-m', 'not timing', f'--rootdir={ROOT}', f'--basetemp={folder}/t']
         tell(end=int(pytest.main([*quiet, *files], plugins=[plugin(name, request['tests'], tell, request['lines'])])))
@@ -81,7 +81,7 @@ def describe(x):
     if hasattr(x, 'dtype') and hasattr(x, 'tolist') and hasattr(x, 'shape'):
         first = nested(x.reshape(-1)[:SHOWN].tolist())[:-1] + ', …]'
         return f'{str(x.dtype).removeprefix("torch.")} {tuple(x.shape)} {nested(x.tolist()) if math.prod(x.shape) <= SHOWN else first}'
-    text = nested(x) if isinstance(x, (float, list, tuple)) else repr(x)
+    text = nested(x) if isinstance(x, (float, list, tuple)) else re.sub(r' at 0x\w+', '', repr(x))
     return text if len(text) <= 200 else text[:199] + '…'
 
 

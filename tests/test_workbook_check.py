@@ -123,7 +123,12 @@ def test_nothing_is_said_where_no_mistake_is_near(workbook, parts, monkeypatch):
     assert told(1) == 'a half is whole'
 
 
-def test_mistakes_that_fail_the_same_tests_are_both_told_and_whether_it_is_the_same_or_much_the_same(workbook, half):
+def test_of_mistakes_that_fail_the_same_tests_the_one_with_the_same_values_is_told(workbook):
+    for line, thought in ('self.x', 'twice is once'), ('self.x ** 2', 'twice is the square'):
+        assert workbook.check('nb_01', 'Box.twice', f'def twice(self): return {line}').likely == thought
+
+
+def test_mistakes_that_cannot_be_told_apart_are_both_told_and_whether_it_is_the_same_tests_or_much_the_same(workbook, half):
     said = workbook.check('nb_01', 'Box.twice', 'def twice(self): return 0').said
     assert said.endswith('\nThe same tests fail for this mistake: “twice is once”, or: “twice is the square”.')
     assert '\nMuch the same tests fail for this mistake: “a half is whole”.' in half('return x / 2 if x == -3 else x // 2').said

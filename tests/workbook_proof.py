@@ -55,15 +55,15 @@ def holes(module, text):
 def mistakes(module, text):
     "How many of the known mistakes are told as themselves, as one that fails the same tests, as another, not at all; and those outside of all holes."
     found, counts, odd = definitions(ast.parse(text)), dict.fromkeys(['itself', 'the same tests', 'another', 'nothing', 'outside'], 0), []
-    known = {(name, thought): {table(module)['tests'][i] for i in fails} for name, thought, fails in table(module)['mutants']}
+    known = {(name, thought): {table(module)['tests'][i] for i in fails} for name, thought, fails, _ in table(module)['mutants']}
     for mutated, thought in maker.MUTANTS['load'](module)[1]:
         name = maker.edited(text, mutated, found)
         if name not in table(module)['holes'] or not known[name, thought]:
             counts['outside'] += 1
             continue
-        try: failed = judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))[0]
-        except KeyError: failed = []                         # it has another name now
-        told = (likely_mistake(module, name, failed)[1] or '').split('”, or: “')
+        try: failed, _, seen = judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))
+        except KeyError: failed, seen = [], ''                       # it has another name now
+        told = (likely_mistake(module, name, failed, seen)[1] or '').split('”, or: “')
         same = [other for (of, other), fails in known.items() if of == name and fails == known[name, thought]]
         how = 'itself' if thought in told else 'the same tests' if told[0] in same else 'another' if told[0] else 'nothing'
         counts[how] += 1
@@ -109,7 +109,7 @@ def near(modules, sample):
         for name, old, new, mutated in random.Random(0).sample(drawn, min(sample, len(drawn))):
             failed = set(judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))[0])
             kept = table(module)
-            known = [(thought, {kept['tests'][i] for i in fails}) for of, thought, fails in kept['mutants'] if of == name and fails]
+            known = [(thought, {kept['tests'][i] for i in fails}) for of, thought, fails, _ in kept['mutants'] if of == name and fails]
             best, thoughts = nearest(known, failed)
             found.append((best, len(known), old in {lines[thought] for thought in thoughts[:2]}))
         print(f'{module}: {len(found)} edits so far', flush=True)

@@ -23,7 +23,9 @@ MUTANTS = [
     ("total(fails & failed) / total(fails | failed)", "total(fails & failed) / total(failed)", 'tests that pass do not matter'),
     ("if score == best]", "if score == best][:1]", 'one sentence is enough'),
     ("if best >= NEAR and failed else (0, None)", "if failed else (0, None)", 'the nearest is near'),
-    ("for of, thought, fails in known['mutants'] if of == name and fails]", "for of, thought, fails in known['mutants'] if fails]", 'a mistake can be made anywhere'),
+    ("for of, thought, fails, mark in known['mutants'] if of == name and fails]", "for of, thought, fails, mark in known['mutants'] if fails]", 'a mistake can be made anywhere'),
+    ("if mark == seen] * (best == 1)", "if False]", 'the tests say enough'),
+    ("if mark == seen] * (best == 1)", "if mark == seen]", 'where the values are the same the mistake is'),
     ("same = 'The same' if best == 1 else 'Much the same'", "same = 'The same'", 'near is the same'),
     # a check
     ("if not FORKS: return spawned(module, request)", "pass", 'every system has fork'),
