@@ -1,6 +1,7 @@
 "Answers that mean harm do none, and find nothing: each is run here though the sieve would have stopped it."
-import json, os, re, socket, subprocess, sys
+import json, os, re, shutil, socket, subprocess, sys
 from pathlib import Path
+from types import SimpleNamespace
 import pytest
 import workbook_house
 from readers import ANSWERS, IDS, filled, folder, grader, project, walled
@@ -96,6 +97,20 @@ def test_who_is_not_root_has_the_same_walls(project):
     done = subprocess.run(command, input=(project/'exp'/'nb_01.py').read_text(), capture_output=True, text=True)
     if 'unshare: ' in done.stderr: pytest.skip('this system has no namespaces for users')
     assert done.stdout and {outcome for outcome, _ in json.loads(done.stdout).values()} == {'passed'}, done.stderr
+
+@walled
+def test_a_project_inside_of_a_folder_that_is_shown_is_hidden_all_the_same_but_for_its_data(project, tmp_path_factory, monkeypatch):
+    shown = tmp_path_factory.mktemp('shown')
+    root = Path(shutil.copytree(project, shown/'project'))
+    shown.chmod(0o755)
+    plan, files = workbook_house.House.plan, {name: (project/name).read_text() for name in ('exp/__init__.py', 'tests/test_nb_01.py')}
+    monkeypatch.setattr(workbook_house.House, 'plan', lambda self, *args: {**(made := plan(self, *args)), 'shown': [*made['shown'], str(shown)]})
+    text = f'assert open("/project/data/numbers").read() == "1 2 3"\n{(project/"exp"/"nb_01.py").read_text()}'
+    house = workbook_house.House(root, SimpleNamespace(name='nb_01', files=files, text=text), False)
+    workbook_house.try_walls(house, root)
+    assert {outcome for outcome, _ in house.run({'exp/nb_01.py': text}, IDS, 5, 300)['outcomes'].values()} == {'passed'}
+    house.close()
+
 
 @walled
 def test_a_wall_with_a_hole_is_noticed_before_the_first_answer(project, folder, monkeypatch, capsys):

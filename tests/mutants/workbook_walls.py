@@ -3,7 +3,6 @@ lets an answer out to what a test machine needs: the limits of tasks and the pri
 MUTANTS = [
     ("os.getuid() == 0 and any(first <= NOBODY < first + many for first, _, many in ranges)", "os.getuid() == 0", 'root of a container is root'),
     ("f'{uid or 1000} {uid} 1'", "f'{uid} {uid} 1'", 'a user of a namespace may be its root'),
-    ("('setgroups', 'deny'), ", "", 'groups may be given away at once'),
     ("for name, text in ids if users else ():", "for name, text in ():", 'the system knows who we are'),
     ("    wanted |= {(Path(path), None) for path in hidden}\n", "", 'what is not shown cannot be seen'),
     ("key=lambda pair: pair[0].parts)", "key=lambda pair: pair[0].parts, reverse=True)", 'the order of mounts does not matter'),
