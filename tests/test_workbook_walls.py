@@ -1,5 +1,5 @@
 "Answers that mean harm do none, and find nothing: each is run here though the sieve would have stopped it."
-import json, os, re, shutil, socket, subprocess, sys
+import contextlib, json, os, re, shutil, socket, subprocess, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 import pytest
@@ -110,6 +110,43 @@ def test_a_project_inside_of_a_folder_that_is_shown_is_hidden_all_the_same_but_f
     workbook_house.try_walls(house, root)
     assert {outcome for outcome, _ in house.run({'exp/nb_01.py': text}, IDS, 5, 300)['outcomes'].values()} == {'passed'}
     house.close()
+
+
+ASLEEP = AS_USER.split('house = ')[0] + '''
+house = House(root, SimpleNamespace(name='nb_01', files=json.loads(sys.argv[3]), text=text), trust=sys.argv[4] == 'trust')
+print('on', flush=True)
+house.run({'exp/nb_01.py': text}, sys.argv[5:], 100, 300)'''
+
+
+def having(mark):
+    "The processes with a word in their environment."
+    found = []
+    for path in Path('/proc').glob('[0-9]*/environ'):
+        with contextlib.suppress(OSError): found += [path] * (mark in path.read_bytes())
+    return found
+
+
+def wait_until(true):
+    until = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(.05)
+
+
+@walled
+@pytest.mark.parametrize('trust', ['walls', 'trust'])
+def test_a_grader_that_is_killed_takes_everything_with_it(project, trust):
+    files, mark = {name: (project/name).read_text() for name in ('exp/__init__.py', 'tests/test_nb_01.py')}, f'C.{os.getpid()}{trust}'
+    command = [sys.executable, '-c', ASLEEP, str(Path(workbook_house.__file__).parent), str(project), json.dumps(files), trust, *IDS]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, 'LANG': mark})
+    process.stdin.write('import time\ntime.sleep(10**6)')
+    process.stdin.close()
+    assert process.stdout.readline() == 'on\n'
+    wait_until(lambda: len(having(mark.encode())) >= 5)      # the script, the house, the keeper, and the guest with its first process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    wait_until(lambda: not having(mark.encode()))
 
 
 @walled
