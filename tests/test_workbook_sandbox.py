@@ -17,6 +17,9 @@ FORGED = {
     'makes every report a good one': ('def double(x):\n    import _pytest.reports as r\n    r.TestReport.outcome = property(lambda self: "passed", lambda self, v: None)\n    return 0', OPEN, 'let a test pass that must fail'),
     'makes every comparison a good one': ('def double(x):\n    import math\n    math.isclose = lambda *a, **k: True\n    return 2*x', OPEN, '(let a test pass that must fail|changes math.isclose)'),
     'changes what tests use': ('def double(x):\n    import builtins\n    builtins.sorted = print\n    return 2*x', OPEN, 'changes builtins.sorted'),
+    'changes it when it is loaded': ('import math; math.hypot = print\ndef double(x): return 2*x', OPEN, 'changes math.hypot'),
+    'does not load': ('def double(x=nowhere): return 2*x', WRONG, 'the module cannot be loaded with it: NameError'),
+    'prints gigabytes': ('def double(x):\n    while True: print("x" * 100_000)', WRONG, 'prints more than'),
     'changes how a function works': ('def double(x):\n    import pytest\n    pytest.approx.__code__ = (lambda *p, **k: 1).__code__\n    return 2*x', OPEN, 'changes .*approx'),
     'takes the checks off pytest': ('def double(x):\n    import _pytest.runner as r\n    r.pytest_runtest_call = r.call_and_report = lambda *a, **k: None\n    return 0', WRONG, ''),
     'leaves at once': ('def double(x):\n    import os\n    os._exit(0)', WRONG, 'ends its own process'),
@@ -30,7 +33,7 @@ FORGED = {
 
 @walled
 @pytest.mark.parametrize('name', FORGED)
-def test_an_answer_that_deceives_its_tests_is_never_right(grader, name):
+def test_an_answer_that_deceives_its_tests_or_ends_them_is_never_right_and_is_told_by_its_cause(grader, name):
     source, verdict, cause = FORGED[name]
     got, why, _, first = grader.tried('double', {'double': source}, 1)
     assert got == verdict and re.match(cause, why), (got, why, first)

@@ -32,7 +32,6 @@ HARM = {
     'a fork bomb': ('def double(x):\n    import os\n    while True:\n        try: os.fork()\n        except OSError: pass', WRONG, 'starts processes without end'),
     'a fork bomb that gives up': ('def double(x):\n    import os, time\n    for _ in range(1000):\n        if os.fork() == 0: time.sleep(9)', WRONG, 'starts processes without end'),
     'deletes all it can see': (DELETE, WRONG, ''),
-    'prints gigabytes': ('def double(x):\n    while True: print("x" * 100_000)', WRONG, 'prints more than'),
     'wants all memory': ('def double(x):\n    kept = []\n    while True: kept.append(bytearray(10**8))', WRONG, 'wants more than 300 MB'),
     'fills the disk': ('def double(x):\n    import os\n    \n    for i in range(40): open(os.environ["TMPDIR"] + f"/{i}", "wb").write(bytes(10**7))\n    return 2*x', WRONG, ''),
     'looks for the solution': (HUNT, WRONG, ''),

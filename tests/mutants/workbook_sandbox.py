@@ -8,7 +8,7 @@ MUTANTS = [
     ("if report.outcome != 'passed': return", "if report.outcome == 'failed': return", 'a test that is skipped has not failed'),
     ("order, chosen, (*some, last) = [*tests], secrets.SystemRandom(), some", "order, chosen, some, last = [*tests], secrets.SystemRandom(), some[:0], some[-1]\n    return order", 'tests that must fail only cost time'),
     ("return [*order, last]", "return [last, *order]", 'one test that must fail is as good as another'),
-    ("order.insert(chosen.randrange(len(order) + 1), name)", "order.insert(0, name)\n    order.sort(key=len)", 'tests may come in any order'),
+    ("return [*order, last]", "return chosen.sample([*order, last], len(order) + 1)", 'tests may come in any order'),
     ("if word != self.token or self.token is None or self.ended: return", "if self.ended: return", 'who speaks is the one who was asked'),
     ("elif name in self.canaries and rest[0] == 'passed': self.forge('let a test pass that must fail')", "elif name in self.canaries and False: pass", 'a test that must fail fails'),
     ("if name not in self.canaries: self.outcomes[name] = rest[:2]", "self.outcomes[name] = rest[:2]", 'every test counts'),
