@@ -10,7 +10,7 @@ from workbook_trial import FORKS, MEMORY, ROOT, sentence, spawned
 
 TABLE = ROOT/'tests'/'mutants'/'table.json'
 SECONDS = 10                                                 # that a check may take; its tests take one or two
-EMPTY = 'is still empty'
+EMPTY, AT = 'is still empty', 'in your line'
 NEAR = .5                                                    # how alike the failing tests of a known mistake must be
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 MAGIC = re.compile(r'(?m)^([ \t]*)[%!?].*')
@@ -218,7 +218,7 @@ def failure(text, found):
     error = case.get('error', '')
     if error.startswith('MemoryError') or 'allocate memory' in error: error = f'it asks for more memory than {MEMORY >> 30} GB'
     if error.startswith('NameError'): error += '; what a definition needs stands in it, or in its cell'
-    at = [f'    in your line `{text.split(chr(10))[case["at"] - 1].strip()}`'] if 'at' in case else []
+    at = [f'    {AT} `{text.split(chr(10))[case["at"] - 1].strip()}`'] if 'at' in case else []
     return '\n'.join([*lines, *[f'    {error}'] * bool(error), *at])
 
 
@@ -244,6 +244,7 @@ def check(module, name, source, beside=None):
     if together or not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
     best, likely = likely_mistake(module, name, failed, seen)
+    if best < 1 and AT in first: likely = None               # an error in a line of the answer says more than what is only near
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
     same = 'The same' if best == 1 else 'Much the same'
     return Result(False, failed, first, likely, said + (f'\n{same} tests fail for this mistake: “{likely}”.' if likely else ''))

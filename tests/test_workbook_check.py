@@ -132,3 +132,8 @@ def test_mistakes_that_cannot_be_told_apart_are_both_told_and_whether_it_is_the_
     said = workbook.check('nb_01', 'Box.twice', 'def twice(self): return 0').said
     assert said.endswith('\nThe same tests fail for this mistake: “twice is once”, or: “twice is the square”.')
     assert '\nMuch the same tests fail for this mistake: “a half is whole”.' in half('return x / 2 if x == -3 else x // 2').said
+
+
+def test_beside_an_error_in_a_line_of_the_answer_a_mistake_that_is_only_near_is_not_told(workbook, half):
+    result = half('return x / 2 if x == -3 else x.absent')
+    assert "in your line" in result.said and result.likely is None and 0 < workbook.check.__globals__['likely_mistake']('nb_01', 'half', result.failed)[0] < 1

@@ -157,8 +157,7 @@ def caught(status):
 
 def warm(files):
     "Imports, once and before any fork, what these files would import in each."
-    own = {'exp', *(path.stem for folder in (ROOT, ROOT/'tests') for path in folder.glob('*.py'))}      # lists in this folder have the same names
-    for module in sorted({module for path in files for module in imports(path) if module.split('.')[0] not in own}):
+    for module in sorted({module for path in files for module in imports(path) if not module.startswith(('exp', 'notebook2script', 'workbook'))}):
         with contextlib.suppress(ImportError): importlib.import_module(module)
     if torch := sys.modules.get('torch'):
         torch.set_num_threads(1)

@@ -26,6 +26,7 @@ MUTANTS = [
     ("for of, thought, fails, mark in known['mutants'] if of == name and fails]", "for of, thought, fails, mark in known['mutants'] if fails]", 'a mistake can be made anywhere'),
     ("if mark == seen] * (best == 1)", "if False]", 'the tests say enough'),
     ("if mark == seen] * (best == 1)", "if mark == seen]", 'where the values are the same the mistake is'),
+    ("if best < 1 and AT in first: likely = None", "pass", 'what is near may be told beside an error'),
     ("same = 'The same' if best == 1 else 'Much the same'", "same = 'The same'", 'near is the same'),
     # a check
     ("if not FORKS: return spawned(module, request)", "pass", 'every system has fork'),
