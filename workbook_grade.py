@@ -191,7 +191,7 @@ class Grader:
         beside = {other: text for other, text in dict(beside).items() if other != name and not self.before(other, text)}
         others = verdict == WRONG and any(self.tried(other, {other: text}, number)[0] == WRONG for other, text in beside.items() if self.tests.get(other))
         if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT: return RIGHT, 'together with the other methods', ''
-        if verdict == WRONG and not why: why = workbook.diagnose(self.module.name, name, {*failed}) or ''
+        if verdict == WRONG and not why and (likely := workbook.diagnose(self.module.name, name, {*failed})): why = f'“{likely}”'
         return verdict, why, first
 
     def tried(self, name, answers, number):

@@ -37,7 +37,7 @@ def test_a_counter_goes_up(): assert Counter(2).up() == 3
 '''
 IDS = [f'tests/test_nb_01.py::{name}' for name in re.findall(r'def (\w+)', TESTS)]
 TABLE = {'nb_01': {'tests': IDS, 'refused': {}, 'hash': '', 'holes': {'double': [0, 1], 'area': [2], 'Counter.__init__': [3], 'Counter.up': [3]},
-                   'mutants': [['double', 'one more, for twice as much', [0, 1]], ['area', 'the circumference will do', [2]]]}}
+                   'mutants': [['double', 'one more, for twice as much', [0, 1], ''], ['area', 'the circumference will do', [2], '']]}}
 ANSWERS = {'double': 'def double(x): return x + x', 'area': 'def area(r): return math.pi * r * r',
            'Counter.__init__': '    def __init__(self, start): self.n = start', 'Counter.up': '    def up(self):\n        self.n = self.n + 1\n        return self.n'}
 

@@ -12,7 +12,7 @@ from workbook_grade import EMPTY, OPEN, RIGHT, WRONG, Refused, main
 @walled
 @pytest.mark.parametrize('name, source, verdict, why', [
     ('double', ANSWERS['double'], RIGHT, ''), ('Counter.up', ANSWERS['Counter.up'], RIGHT, ''),
-    ('double', 'def double(x): return x + 1', WRONG, 'one more, for twice as much'), ('area', 'def area(r): return 0', WRONG, 'the circumference will do'),
+    ('double', 'def double(x): return x + 1', WRONG, '“one more, for twice as much”'), ('area', 'def area(r): return 0', WRONG, '“the circumference will do”'),
     ('double', 'def double(x):\n    "Twice x."\n    raise NotImplementedError', EMPTY, ''), ('double', '', EMPTY, 'is not in the workbook'),
     ('double', 'def double(x) return', WRONG, "does not parse: expected ':'"), ('double', 'def twice(x): return 2*x', WRONG, 'is not defined here'),
     ('double', 'def double(x): return ' + '('*500 + 'x' + ')'*500, WRONG, 'does not parse'), ('double', 'def double(x): return "\ud800"', WRONG, ''),
@@ -45,7 +45,7 @@ def test_a_folder_becomes_two_tables_and_a_page_that_stands_alone(folder, capsys
     table = {row['reader']: row for row in rows(place/'grades'/'grades.csv')}
     assert {name: (row['right'], row['wrong'], row['empty']) for name, row in table.items() if not row['problem']} == {'ada': ('4', '0', '0'), 'bob': ('0', '1', '3'), "'=Eve <script>": ('0', '1', '3')}
     assert table['notes']['problem'] == 'is no workbook' and table['torn']['problem'].startswith('cannot be read')
-    assert [row['why'] for row in rows(place/'grades'/'answers.csv') if row['reader'] == 'bob'][0] == 'one more, for twice as much'
+    assert [row['why'] for row in rows(place/'grades'/'answers.csv') if row['reader'] == 'bob'][0] == '“one more, for twice as much”'
     page = (place/'grades'/'grades.html').read_text()
     assert '<script>' not in page.split('<body')[1].split('<main')[1].split('</main>')[0] and '&lt;script&gt;' in page and not re.search(r'(?:src|href)="(?!#|data:)', page)
     assert 'the circumference will do' in page and 'no filter of system calls' in page.lower() and '5 workbooks: 4 right, 2 wrong, 6 empty' in capsys.readouterr().out

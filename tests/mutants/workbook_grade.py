@@ -25,7 +25,7 @@ MUTANTS = [
     ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if False:", 'methods are graded alone'),
     ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if others:", 'with other methods it would be right'),
     ("if other != name and not self.before(other, text)}", "if other != name}", 'what stands beside an answer is in order'),
-    ("if verdict == WRONG and not why: why = workbook.diagnose(", "if False: why = workbook.diagnose(", 'wrong is wrong'),
+    ("if verdict == WRONG and not why and (likely", "if False and (likely", 'wrong is wrong'),
     ("path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'", "path = self.kept/f'{digest(self.module.print, self.args.limit)}.json'", 'one answer is like another'),
     ("            os.replace(part, path)\n", "", 'it is written already'),
     ("except (FileNotFoundError, ValueError): found", "except FileNotFoundError: found", 'files are never torn'),
