@@ -32,7 +32,7 @@ def test_a_wrong_answer_shows_the_line_that_failed_first(grader):
 def test_methods_that_are_right_together_are_right_and_those_that_are_wrong_together_are_not(grader):
     start, up = '    def __init__(self, start): self.m = start', '    def up(self):\n        self.m += 1\n        return self.m'
     assert grader.grade('Counter.up', up)[0] == WRONG and grader.grade('Counter.up', up, {'Counter.__init__': start})[0] == RIGHT
-    assert grader.grade('Counter.up', up, {'Counter.__init__': '    def __init__(self, start): self.m = 7'})[0] == WRONG
+    for other in 'def __init__(self, start): self.m = 7', 'def __init__(self, start) self.m = start': assert grader.grade('Counter.up', up, {'Counter.__init__': f'    {other}'})[0] == WRONG
 
 
 # ---- a folder
@@ -92,10 +92,24 @@ def test_holes_that_the_lesson_does_not_have_are_not_graded(folder):
 def test_a_hole_that_one_reader_has_lost_counts_for_him_as_for_the_others(folder):
     lost = json.loads(filled(**ALL))
     lost['metadata']['exp']['holes'].remove('double')
-    place = folder({'a.ipynb': json.dumps(lost), 'b.ipynb': filled(**ALL), 'c.ipynb': '{}'})
+    gone = json.loads(filled(**ALL))
+    gone['cells'] = [cell for cell in gone['cells'] if cell['metadata'].get('exp', {}).get('holes') != ['double']]
+    place = folder({'a.ipynb': json.dumps(lost), 'b.ipynb': filled(**ALL), 'c.ipynb': '{}', 'd.ipynb': json.dumps(gone)})
     found = [workbook_grade.read(path, place) for path in workbook_grade.collect(place)]
     workbook_grade.even(found)
-    assert {**found[0].answers} == {**found[1].answers, 'double': ''} and not found[2].answers
+    assert found[0].answers == {**found[1].answers, 'double': ''} == found[3].answers and not found[2].answers and not found[3].problem
+
+
+def test_a_room_gets_the_files_that_the_tests_need_and_never_the_solution(project):
+    assert sorted(workbook_grade.Module('nb_01').files) == ['exp/__init__.py', 'tests/conftest.py', 'tests/test_nb_01.py']
+
+
+@pytest.mark.parametrize('trust', [False, True])
+def test_the_page_says_so_where_there_were_no_walls(folder, monkeypatch, trust):
+    place = folder({'a.ipynb': filled()})
+    monkeypatch.setattr(workbook_grade, 'grade_all', lambda *args: [])
+    assert main(['--grade', str(place), *['--trust'] * trust]) == 0
+    assert ('Graded without walls' in (place/'grades'/'grades.html').read_text()) == trust
 
 
 @walled
