@@ -609,7 +609,7 @@ def test_a_fit_that_is_broken_off_between_two_looks_keeps_no_weight_that_is_no_n
     before = weights(learn)
     try: learn.fit(1)
     except FitError: assert kind is ValueError
-    assert torch.equal(weights(learn), before) and capsys.readouterr().out.count('a loss was nan; model and optimiser are as they were 3 batches ago') == 1
+    assert torch.equal(weights(learn), before) and capsys.readouterr().out.count('a loss was nan; model and optimiser are as they were at the last look (batches since then: 3)') == 1
 
 
 def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(capsys):
