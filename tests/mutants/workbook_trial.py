@@ -21,7 +21,6 @@ MUTANTS = [
     ("except Exception: self.tell(case=", "except ZeroDivisionError: self.tell(case=", 'every value can be shown'),
     ("os.setpgid(0, 0)\n", "pass\n", 'a trial starts nothing'),
     ("while select.select([stream], [], [], max(0, until - time.monotonic()))[0]:", "while select.select([stream], [], [], None)[0]:", 'who waits computes'),
-    ("resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))", "pass", 'a clock on the wall is enough'),
     ("if not closed or status == -signal.SIGXCPU:", "if not closed:", 'a loop that is ended is a crash'),
     ("return answer(text, f'signal {-status}' if status < 0 else 'exit')", "return answer(text, 'exit')", 'a crash is an exit'),
     ("if test not in found['failed']]", "]", 'a test that has passed does not fail when it is put away'),
