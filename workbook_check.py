@@ -9,7 +9,7 @@ from pathlib import Path
 from workbook_trial import FORKS, MEMORY, ROOT, sentence, spawned
 
 TABLE = ROOT/'tests'/'mutants'/'table.json'
-SECONDS = 10                                                 # that a check may take; its tests take one or two
+SECONDS = 10                                                 # of computing that a check may take; its tests take one or two
 EMPTY, AT = 'is still empty', 'in your line'
 NEAR = .5                                                    # how alike the failing tests of a known mistake must be
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef

@@ -16,6 +16,7 @@ sys.path.append(str(ROOT/'tests'/'mutants'))                 # where the names o
 from trial import FORKS, files_of, imports, tests_of, warm
 
 MEMORY = 3 << 30                                             # bytes that an answer may ask for
+WAITS = 6                                                    # how much longer than it may compute a trial may last, on a busy machine
 SHOWN = 12                                                   # numbers of a tensor
 
 
@@ -163,10 +164,11 @@ def sentence(test):
 
 # Around it
 
-def limits():
-    "In the process of a trial: a group of its own, so much memory, no output."
+def limits(seconds):
+    "In the process of a trial: a group of its own, so much memory, so many seconds of computing, no output."
     import resource
     os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for stream in 0, 1, 2: os.dup2(os.open(os.devnull, os.O_RDWR), stream)
@@ -204,20 +206,21 @@ def forked(name, request, plugin=Watch):
     if pid == 0:
         try:
             os.close(read)
-            limits()
+            limits(request['seconds'])
             attempt(name, request, told_to(write), plugin)
         finally: os._exit(0)
     os.close(write)
-    text, closed = heard(read, request['seconds'])
+    text, closed = heard(read, WAITS * request['seconds'])   # it computes so long at most, and may wait for others
     os.close(read)
     status = ended(pid, 1 if closed else 0)
-    return answer(text, f'signal {-status}' if closed and status < 0 else 'exit' if closed else 'late')
+    if not closed or status == -signal.SIGXCPU: return answer(text, 'late')
+    return answer(text, f'signal {-status}' if status < 0 else 'exit')
 
 
 def spawned(name, request):
     "The same from a fresh process."
     process = subprocess.Popen([sys.executable, __file__, name, '--once'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try: text, how = process.communicate((json.dumps(request) + '\n').encode(), timeout=request['seconds'] + 60)[0], 'exit'
+    try: text, how = process.communicate((json.dumps(request) + '\n').encode(), timeout=WAITS * request['seconds'])[0], 'exit'
     except subprocess.TimeoutExpired:
         process.kill()
         text, how = process.communicate()[0], 'late'

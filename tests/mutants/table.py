@@ -22,7 +22,7 @@ from workbook_check import TABLE, definitions, every_definition, first_line, mar
 from workbook_trial import ROOT, Watch, forked, prepare
 from workbook import emptied
 
-BUDGET, SECONDS = .8, 40                                    # a trial may wait for others on a busy machine
+BUDGET, SECONDS = .8, 10
 MUTANTS = runpy.run_path(str(HERE/'__main__.py'))            # fingerprint, load
 STARTS = {'subprocess.Popen', 'os.fork', 'os.posix_spawn', 'os.system', 'os.forkpty'}
 
