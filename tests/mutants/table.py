@@ -2,7 +2,7 @@
 
     python tests/mutants/table.py              every module that has a list of mistakes
     python tests/mutants/table.py nb_02        this one
-    python tests/mutants/table.py --changed    those for which table.json is out of date
+    python tests/mutants/table.py --changed    those in table.json for which it is out of date
 
 A test speaks about a definition if it runs it, by itself or through a fixture. Of those that start no process of their own, in the
 module's own file, the fastest are taken, BUDGET seconds in all, and for a mistake that none of these notices the fastest that does, of
@@ -143,10 +143,11 @@ def main(argv=None):
     "Exit status 0, or 1 where a module's tests do not pass."
     parser = argparse.ArgumentParser(prog='python tests/mutants/table.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', nargs='*', metavar='nb_02')
-    parser.add_argument('--changed', action='store_true', help='pass over what has not changed')
+    parser.add_argument('--changed', action='store_true', help='of what the table holds, what has changed')
     args = parser.parse_args(argv)
     os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'
-    names = args.names or sorted(path.stem for path in HERE.glob('nb_*.py'))
+    held = json.loads(TABLE.read_text(encoding='utf-8')) if TABLE.exists() else {}
+    names = args.names or sorted(held if args.changed else (path.stem for path in HERE.glob('nb_*.py')))
     for name in names:
         tables = json.loads(TABLE.read_text(encoding='utf-8')) if TABLE.exists() else {}
         if args.changed and tables.get(name, {}).get('hash') == MUTANTS['fingerprint'](name): continue
