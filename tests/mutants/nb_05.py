@@ -114,7 +114,7 @@ MUTANTS = [
     ("[~buffer.isnan().any() for buffer", "[buffer.isfinite().all() for buffer", 'a mask of infinities is a mistake'),
     ("return number.detach() if number.ndim == 0 else number.detach().reshape(())", "return number.reshape(())", 'the graph of every batch is kept'),
     ("map_tensors(lambda part: part.to(device), data, lambda part: hasattr(part, 'to'))", "map_tensors(lambda part: part.to(device), data)", 'whatever is moved is a tensor: the lengths of a packed sequence go to the GPU too, where nobody reads them'),
-    ("            learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)", "            pass", 'questions are asked where the batch is, not where the model is'),
+    ("if p is not None: learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)", "if p is not None: pass", 'questions are asked where the batch is, not where the model is'),
     ("frozenset(part) if isinstance(part, Mapping) else contents(part) is None", "contents(part) is None", 'dicts in a tuple are never examples'),
     ("contents(part) is None for part in data}", "True for part in data}", 'any two objects in a tuple are examples'),
     ("            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')): raise", "            if False: raise", 'what is no metric shows itself after an epoch'),
