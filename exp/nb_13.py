@@ -3,9 +3,8 @@
 
 # ---
 #
-# %% nbs/13_scale.ipynb b02af853
-import argparse, contextlib, copy, hashlib, itertools, os, random, sys
-from datetime import timedelta
+# %% nbs/13_scale.ipynb c938fc06
+import argparse, contextlib, copy, datetime, hashlib, itertools, os, random, sys
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -48,22 +47,23 @@ def sum_over_ranks(tensors, most=25 * 2**20):
 
 # ---
 # number
-# %% nbs/13_scale.ipynb a61da610
+# %% nbs/13_scale.ipynb 5fd0c43f
 def number(text):
     "A whole number below 2**32 that stands for `text`."
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], 'big')
 
-class Ranks:
-    """The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1. They meet at places,
-    each a text. RuntimeError, with names: one is elsewhere, is gone, or has not come within `timeout` seconds."""
+# ---
+# Joined
+# %% nbs/13_scale.ipynb 38260e37
+class Joined:
+    "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together = 0, False
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized():
             if cuda := torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-            dist.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo', timeout=timedelta(seconds=timeout))
-        on = dist.is_initialized()
-        self.rank, self.size = (dist.get_rank(), dist.get_world_size()) if on else (0, 1)
-        self.store = dist.distributed_c10d._get_default_store() if on else None
+            dist.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo', timeout=datetime.timedelta(seconds=timeout))
+        joined = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
+        self.rank, self.size, self.store = joined
     def key(self, what, rank): return f'fit {self.fits}: {what} {rank}'
     @contextlib.contextmanager
     def naming(self):
@@ -75,8 +75,13 @@ class Ranks:
             missing = [rank for rank in range(self.size) if not self.came(rank)]
             raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone') from e
     def came(self, rank):
-        with contextlib.suppress(RuntimeError): return self.store.wait([self.key('waited', rank)], timedelta(seconds=3)) is None
+        with contextlib.suppress(RuntimeError): return self.store.wait([self.key('waited', rank)], datetime.timedelta(seconds=3)) is None
 
+# ---
+# Ranks
+# %% nbs/13_scale.ipynb 54a32daf
+class Ranks(Joined):
+    "They meet at places, each a text. RuntimeError names who is elsewhere, is gone, or has not come within `timeout` seconds."
     def meet(self, place, *numbers, why=''):
         "What all ranks say at this `place`, two whole numbers each; the others hear `why` if they are elsewhere."
         mine = torch.tensor([number(place), *(numbers or (0, 0))])
@@ -251,15 +256,22 @@ class Distributed(InStep):
 
 # ---
 # TextBar
-# %% nbs/13_scale.ipynb 56d7d757
+# %% nbs/13_scale.ipynb 317d0215
 class TextBar(TableCallback):
     "A TableCallback that in a terminal also counts the batches of the epoch, on a line that is written over."
     def after_batch(self, learn):
         if sys.stderr.isatty(): print(f'\r{learn.batch + 1:>12} / {batches_in(learn.dl)} ', end='\r', file=sys.stderr, flush=True)
 
+# ---
+# OPTIONS
+# %% nbs/13_scale.ipynb 6a1ddca4
 OPTIONS = {'epochs': (2, 'times through the training set'), 'bs': (256, 'examples in a batch, all ranks together'), 'lr': (.2, 'learning rate'),
            'mnist': (0, '1: digits instead of clothes'), 'examples': (50_000, 'how many of the 50,000 to train on'), 'seed': (0, 'of weights and order'),
            'folder': ('', 'of checkpoints, from which a fit goes on'), 'timeout': (600., 'seconds to wait for a rank')}
+
+# ---
+# main
+# %% nbs/13_scale.ipynb fbc62292
 def main(argv=None):
     "Trains a ResNet on Fashion-MNIST or MNIST, on the ranks that torchrun has started or in one process; returns the Learner."
     parser = argparse.ArgumentParser('exp.nb_13', 'torchrun --nproc-per-node 2 -m exp.nb_13 --epochs 2', main.__doc__)
@@ -273,6 +285,9 @@ def main(argv=None):
     model = ResNet(1, 10, (8,), (8, 16, 32), stem_stride=2, norm=None)
     return Learner(model, get_dls(train, valid, args.bs, seed=args.seed), lr=args.lr, cbs=cbs).fit(args.epochs)
 
+# ---
+#
+# %% nbs/13_scale.ipynb d89e0164
 if __name__ == '__main__' and getattr(__spec__, 'name', '') == 'exp.nb_13':     # started by -m; a notebook has no such name
     from torch.distributed.elastic.multiprocessing.errors import record
     record(main)()
