@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/13_scale.ipynb c938fc06
-import argparse, contextlib, copy, datetime, hashlib, itertools, os, random, sys
+# %% nbs/13_scale.ipynb ed21cc4f
+import argparse, contextlib, copy, datetime, hashlib, itertools, os, random, sys, time, traceback
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -54,12 +54,12 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 38260e37
+# %% nbs/13_scale.ipynb b8a52a16
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
-    fits, together = 0, False
+    fits, together, parted = 0, False, False
     def __init__(self, timeout=600.):
-        if dist.is_torchelastic_launched() and not dist.is_initialized():
+        if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
             if cuda := torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
             dist.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo', timeout=datetime.timedelta(seconds=timeout))
         joined = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
@@ -69,13 +69,13 @@ class Joined:
     def naming(self):
         try: yield
         except RuntimeError as e:
-            self.together = False
-            dist.destroy_process_group()                       # closes the lines, so that whoever waits for us notices
+            self.together, Joined.parted = False, True
+            traceback.clear_frames(e.__traceback__)            # they hold the group, whose end closes the lines:
+            dist.destroy_process_group()                       # whoever waits for us notices
             self.store.set(self.key('waited', self.rank), '')
             missing = [rank for rank in range(self.size) if not self.came(rank)]
             raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone') from e
-    def came(self, rank):
-        with contextlib.suppress(RuntimeError): return self.store.wait([self.key('waited', rank)], datetime.timedelta(seconds=3)) is None
+    def came(self, rank): return any(self.store.check([self.key('waited', rank)]) or time.sleep(.02) for _ in range(150))
 
 # ---
 # Ranks
@@ -175,14 +175,14 @@ def reseed(learn, key):
 
 # ---
 # InStep
-# %% nbs/13_scale.ipynb 53dc70fb
+# %% nbs/13_scale.ipynb cc8cabf5
 class InStep(Callback):
     "The frame of a fit on several `ranks`: one speaks, all begin alike, and all end together."
-    order, fits_only = -15, True
+    order, fits_only, stack = -15, True, contextlib.ExitStack()
     def setup(self, learn):
+        if self.ranks.parted: raise RuntimeError('the ranks have parted: start them again')
         if self.ranks.size == 1: return leave_out(learn, lambda cb: cb is self)
         self.stack, self.reason, self.empty, self.means = contextlib.ExitStack(), '', False, [cb for cb in learn.active if isinstance(cb, Means)]
-        if not dist.is_initialized(): raise RuntimeError('the ranks have parted: start them again')
         Ranks.fits, self.ranks.together = Ranks.fits + 1, True
         odd = [name for cb in self.means for name, metric in getattr(cb, 'objects', {}).items() if not hasattr(metric, 'sync')]
         if odd: raise TypeError(f'Distributed: the metric {odd[0]} has no `sync`, wanted a function or an object of torchmetrics')

@@ -8,7 +8,7 @@ import torch.distributed as dist
 
 ROOT = Path(__file__).parents[1]
 FORKS = hasattr(os, 'fork') and sys.platform != 'darwin' and not torch.cuda.is_available()
-LIMIT = 200                                              # seconds: ends what hangs
+LIMIT = int(os.environ.get("RANKS_LIMIT", 200))                                              # seconds: ends what hangs
 
 
 def rank_main(path, port, rank, size, f, args, how):

@@ -282,7 +282,7 @@ LOADERS = {
     'of texts': lambda: DataLoader(ITEMS, 4, shuffle=True, collate_fn=texts),
     'of a stream': lambda: DataLoader(Stream(), 4),
     'of a kind of its own': Drawn,
-    'a list': lambda: [(torch.arange(5.), torch.arange(5)), (torch.arange(6.), torch.arange(5, 11))],
+    'a list': lambda: [(torch.arange(5.), torch.arange(5)), (torch.arange(5., 11.), torch.arange(5, 11))],
 }
 
 
