@@ -264,14 +264,14 @@ class TextBar(TableCallback):
 
 # ---
 # OPTIONS
-# %% nbs/13_scale.ipynb 6a1ddca4
+# %% nbs/13_scale.ipynb 440b326b
 OPTIONS = {'epochs': (2, 'times through the training set'), 'bs': (256, 'examples in a batch, all ranks together'), 'lr': (.2, 'learning rate'),
-           'mnist': (0, '1: digits instead of clothes'), 'examples': (50_000, 'how many of the 50,000 to train on'), 'seed': (0, 'of weights and order'),
+           'mnist': (0, '1: digits instead of clothes'), 'examples': (50_000, 'to train on, and at most to validate on'), 'seed': (0, 'of weights and order'),
            'folder': ('', 'of checkpoints, from which a fit goes on'), 'timeout': (600., 'seconds to wait for a rank')}
 
 # ---
 # main
-# %% nbs/13_scale.ipynb fbc62292
+# %% nbs/13_scale.ipynb cd3255b2
 def main(argv=None):
     "Trains a ResNet on Fashion-MNIST or MNIST, on the ranks that torchrun has started or in one process; returns the Learner."
     parser = argparse.ArgumentParser('exp.nb_13', 'torchrun --nproc-per-node 2 -m exp.nb_13 --epochs 2', main.__doc__)
@@ -280,7 +280,7 @@ def main(argv=None):
     cbs = [Distributed(args.timeout), MetricsCallback(accuracy=accuracy), TextBar()] + [Checkpoint(args.folder)] * bool(args.folder)
     x, y, x_valid, y_valid = get_data(MNIST if args.mnist else FASHION_MNIST)
     x, y, mean, std = x[:args.examples], y[:args.examples], x.mean(), x.std()
-    train, valid = [Dataset(normalize(a, mean, std).reshape(-1, 1, 28, 28), b) for a, b in ((x, y), (x_valid, y_valid))]
+    train, valid = [Dataset(normalize(a, mean, std).reshape(-1, 1, 28, 28), b) for a, b in ((x, y), (x_valid[:args.examples], y_valid[:args.examples]))]
     torch.manual_seed(args.seed)
     model = ResNet(1, 10, (8,), (8, 16, 32), stem_stride=2, norm=None)
     return Learner(model, get_dls(train, valid, args.bs, seed=args.seed), lr=args.lr, cbs=cbs).fit(args.epochs)

@@ -27,7 +27,7 @@ def work(folder, epochs, seconds=.02):
     torch.manual_seed(2)
     cb = Distributed(30.)
     (folder/f'{cb.ranks.rank}.pid').write_text(str(os.getpid()))
-    learn = learner([cb, MetricsCallback(), Checkpoint(folder), Slow()], n=41, bs=8, opt_func=lambda params, lr: SGD(params, lr, momentum=.9),
+    learn = learner([cb, MetricsCallback(), Checkpoint(folder), Slow()], n=48, bs=10, opt_func=lambda params, lr: SGD(params, lr, momentum=.9),
                     layers=[nn.BatchNorm1d(5), nn.Dropout(.2)]).fit(epochs)
     if cb.ranks.rank == 0: torch.save(weights(learn), folder/'weights')
     return weights(learn)
