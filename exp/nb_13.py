@@ -54,16 +54,18 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb b8a52a16
+# %% nbs/13_scale.ipynb 251c3569
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
             if cuda := torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-            dist.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo', timeout=datetime.timedelta(seconds=timeout))
-        joined = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
-        self.rank, self.size, self.store = joined
+            wait, how = datetime.timedelta(seconds=timeout), 'cpu:gloo,cuda:nccl' if cuda else 'gloo'
+            again = os.environ.get('TORCHELASTIC_RESTART_COUNT', 0) if os.environ.get('GROUP_WORLD_SIZE', '1') == '1' else ''
+            store, rank, size = next(dist.rendezvous('env://', timeout=wait))          # it may hold keys of the workers before
+            dist.init_process_group(how, None, wait, size, rank, dist.PrefixStore(f'start {again}', store))
+        self.rank, self.size, self.store = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
     def key(self, what, rank): return f'fit {self.fits}: {what} {rank}'
     @contextlib.contextmanager
     def naming(self):
@@ -115,7 +117,7 @@ def cut(data, n, part):
 
 # ---
 # Shard
-# %% nbs/13_scale.ipynb f9710037
+# %% nbs/13_scale.ipynb 76cbecb5
 class Shard:
     """This rank's part of each batch of the loader `dl`: neighbours, a fair share, the first ranks one more; `empty`: none was left.
     Rank 0 draws the order. Of a BatchLoader, or DataLoader of examples by number, each rank fetches its own, with workers seeded
@@ -124,27 +126,25 @@ class Shard:
     def __init__(self, dl, ranks, place, key): self.dl, self.ranks, self.place, self.key = dl, ranks, place, key
     def __len__(self): return len(self.dl)
     def __iter__(self):
-        order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else self.order())
-        return self.sent() if order is None else self.fetched(order)
+        order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else self.order(self.dl))
+        return self.sent() if order is None else self.fetched(self.dl, order)
     def part(self, n):
         (share, more), r = divmod(n, self.ranks.size), self.ranks.rank
         self.empty = r >= n
         return slice(share*r + min(r, more), share*(r + 1) + min(r + 1, more))
-    def order(self):
-        dl, all_numbers = self.dl, range(2**62)
+    def order(self, dl):
         if type(dl) is BatchLoader:
             numbers = copy.copy(dl)
             numbers.ds, numbers.workers = torch.arange(len(dl.ds)), None
             return [batch.tolist() for batch in numbers]
         if type(dl) is DataLoader and dl.batch_sampler is not None and not isinstance(dl.dataset, IterableDataset):
-            return [*DataLoader(all_numbers, batch_sampler=dl.batch_sampler, generator=dl.generator, collate_fn=list)]
-    def fetched(self, order):
-        dl, g = self.dl, torch.Generator().manual_seed(number(self.key))
+            return [*DataLoader(range(2**62), batch_sampler=dl.batch_sampler, generator=dl.generator, collate_fn=list)]
+    def fetched(self, dl, order):
         wanted = [batch[self.part(len(batch))] or batch[:1] for batch in order]
         if type(dl) is DataLoader: how, ds = {name: getattr(dl, name) for name in self.how}, dl.dataset
         else: how, ds = {'num_workers': dl.workers}, dl.ds
         if how['num_workers'] is None: batches = (ds[torch.tensor(numbers)] for numbers in wanted)
-        else: batches = DataLoader(ds, batch_sampler=wanted, generator=g, **how)
+        else: batches = DataLoader(ds, batch_sampler=wanted, generator=torch.Generator().manual_seed(number(self.key)), **how)
         for batch, numbers in zip(batches, order):
             self.part(len(numbers))
             yield cut(batch, 1, slice(0)) if self.empty else batch

@@ -16,7 +16,7 @@ MUTANTS = [
     ("slice(share*r + min(r, more), share*(r + 1) + min(r + 1, more))", "slice(share*r, share*(r + 1))", 'the tail that does not divide is dropped'),
     ("slice(share*r + min(r, more), share*(r + 1) + min(r + 1, more))", "slice((share + 1)*r, (share + 1)*(r + 1))", 'rounded up: the last rank has less, or nothing'),
     ("slice(share*r + min(r, more), share*(r + 1) + min(r + 1, more))", "slice(0, n)", 'all ranks take all'),
-    ("order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else self.order())", "order = self.order()", 'each rank shuffles for itself'),
+    ("order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else self.order(self.dl))", "order = self.order(self.dl)", 'each rank shuffles for itself'),
     ("yield cut(batch, 1, slice(0)) if self.empty else batch", "yield batch", 'a rank without an example takes the first once more'),
     ("        self.empty = r >= n\n", "", 'a part is never empty'),
     ("        for batch, numbers in zip(batches, order):\n            self.part(len(numbers))\n", "        for batch, numbers in zip(batches, order):\n", 'whether the part is empty was known before'),
@@ -51,7 +51,7 @@ MUTANTS = [
     ("f'fit {self.fits}: {what} {rank}'", "f'{what} {rank}'", 'the notes of one fit are read in the next'),
     ("contextlib.nullcontext() if learn.whole else contextlib.suppress(RuntimeError)", "contextlib.suppress(RuntimeError)", 'what ends another rank is no matter of ours'),
     ("self.reason = str(e) or type(e).__name__", "self.reason = type(e).__name__", 'the kind of an error says enough'),
-    ("timeout=datetime.timedelta(seconds=timeout)", "timeout=None", 'the time-out is forgotten'),
+    ("datetime.timedelta(seconds=timeout)", "datetime.timedelta(seconds=600)", 'the time-out is forgotten'),
     # buckets
     ("t.nbytes > room", "t.numel() > room", 'numbers are bytes'),
     ("or (t.dtype, t.device) != kind", "", 'types are mixed'),
