@@ -46,7 +46,7 @@ MUTANTS = [
     ("number(place), *(numbers", "0, *(numbers", 'all places are the same'),
     ("'the end of the fit' if learn.whole else 'an early end of the fit', why", "'the end of the fit', why", 'an early end is an end'),
     ("        if not self.ranks.together: return\n", "", 'who has parted meets again'),
-    ("            dist.destroy_process_group()                       # closes the lines, so that whoever waits for us notices\n", "", 'the others will notice by themselves'),
+    ("            dist.destroy_process_group()                       # whoever waits for us notices\n", "", 'the others will notice by themselves'),
     ("self.store.set(self.key('waited', self.rank), '')", "pass", 'nobody says that he has waited'),
     ("f'fit {self.fits}: {what} {rank}'", "f'{what} {rank}'", 'the notes of one fit are read in the next'),
     ("contextlib.nullcontext() if learn.whole else contextlib.suppress(RuntimeError)", "contextlib.suppress(RuntimeError)", 'what ends another rank is no matter of ours'),
