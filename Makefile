@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Threads of torch that wait for work sleep meanwhile: on a busy machine they would otherwise take the cores from each other
 run milestone test busy lab mutants mutants-all: export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help run book milestone test busy lab mutants mutants-all bench bench-long
+.PHONY: help run book milestone test busy lab workbook mutants mutants-all bench bench-long
 
 help:
 	@echo 'make run        regenerate exp/ from the lessons, run them all, write their pages to book/'
@@ -16,7 +16,8 @@ help:
 	@echo 'make milestone  does what each part has built do what was asked of it? the exit status says'
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make busy       the lessons, and the tests that wait or measure, beside eight busy processes: up to an hour'
-	@echo 'make lab        open the lessons in JupyterLab'
+	@echo 'make lab        open the lessons in JupyterLab (the workbooks: make lab IN=workbooks)'
+	@echo 'make workbook   a lesson to be written again, each piece checked: make workbook LESSON=03 (LEVEL=1, ONLY=Relu,Lin.backward)'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
 	@echo 'make bench      measure the published figures again (on a busy machine nothing is written, or with ANYWAY=1 all the same)'
@@ -50,7 +51,11 @@ busy: .venv/installed
 	@$(PY) tests/busy.py $(BUSY)
 
 lab: .venv/installed
-	@$(PY) -m jupyterlab nbs --ServerApp.jpserver_extensions=notebook2script_jupyter=True --LabApp.extra_labextensions_path='$(CURDIR)/labextensions'
+	@$(PY) -m jupyterlab $(or $(IN),nbs) --ServerApp.jpserver_extensions=notebook2script_jupyter=True --LabApp.extra_labextensions_path='$(CURDIR)/labextensions'
+
+workbook: .venv/installed
+	@$(PY) workbook.py $(LESSON) $(if $(LEVEL),--level $(LEVEL)) $(if $(ONLY),--only '$(ONLY)') $(if $(FORCE),--force)
+	@echo 'Open it with: make lab IN=workbooks'
 
 mutants: .venv/installed
 	@$(PY) tests/mutants $(MUTANTS)

@@ -12,7 +12,7 @@ import torch
 
 # ---
 # topological
-# %% nbs/03_autograd.ipynb e611a4c2
+# %% nbs/03_autograd.ipynb 8112e1c6
 def topological(root):
     "All nodes from which `root` was made, each after all of its users; without recursion."
     order, seen, stack = [], set(), [(root, False)]
@@ -21,14 +21,14 @@ def topological(root):
         if parents_are_done: order.append(node)
         elif id(node) not in seen:
             seen.add(id(node))
-            stack += [(node, True), *((parent, False) for parent, _ in node.links or ())]     # of cut links: none
+            stack += [(node, True), *((parent, False) for parent, _ in node.links or ())]
     return order[::-1]
 
 # ---
 # gradients
-# %% nbs/03_autograd.ipynb 76a7905c
+# %% nbs/03_autograd.ipynb cd2f3449
 def gradients(root, g):
-    "Yields each node below `root`, users first, with its gradient if that of `root` is `g`. RuntimeError if links are cut."
+    "Yields each node below `root`, users first, and its gradient if `root` has `g`. RuntimeError if links are cut."
     order, waiting = topological(root), {id(root): g}
     spent = [node.op for node in order if node.links is None]
     if spent: raise RuntimeError(f'{spent[0]} has been gone through, its links are cut: compute it anew')
@@ -40,9 +40,9 @@ def gradients(root, g):
 
 # ---
 # Value
-# %% nbs/03_autograd.ipynb 14c8ceec
+# %% nbs/03_autograd.ipynb 5566609d
 class Value:
-    "A tensor `data`, `op` and `links`, of which it was made, and in `grad` its gradient if it has `requires_grad` set."
+    "A tensor `data`, what it was made of (`op`, `links`), and its gradient `grad` if `requires_grad` is set."
     def __init__(self, data, requires_grad=False):
         self.data, self.marked = data, requires_grad
         self.grad, self.op, self.links = None, 'leaf', []
@@ -54,10 +54,10 @@ class Value:
 
 # ---
 # Node
-# %% nbs/03_autograd.ipynb ca1a5ba7
+# %% nbs/03_autograd.ipynb 7142b6bf
 class Node(Value):
-    "A Value of real floating numbers (whole ones become float32). An error is raised where a slope would be lost."
-    __array_ufunc__ = None                                   # numpy leaves arithmetic with a Node to the Node
+    "A Value of real floating numbers (whole ones become float32); raises where a slope would be lost."
+    __array_ufunc__ = None                          # numpy leaves arithmetic with a Node to it
     def __init__(self, data, requires_grad=False):
         data = data if isinstance(data, Node) else torch.as_tensor(data)
         if isinstance(data, Node) or data.requires_grad or data.is_complex():
@@ -76,24 +76,27 @@ class Node(Value):
 
 # ---
 # as_node
-# %% nbs/03_autograd.ipynb 90b2e917
+# %% nbs/03_autograd.ipynb d9817d57
 def as_node(x, like):
-    "A Node, tensor, array or number as a Node; what is no tensor of floating numbers gets the dtype of the Node `like`."
+    "`x` as a Node; a number, an array, a tensor of whole numbers get the dtype of the Node `like`."
     if isinstance(x, Node): return x
     floating = torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())
     return type(like)(x if floating else torch.as_tensor(x, dtype=like.data.dtype))
 
 def pair(op, a, b):
-    "The Nodes `a` and `b`, which may be a tensor or a number. ValueError unless their shapes broadcast."
+    "The Node `a`, and `b`, perhaps a number, as one. ValueError unless their shapes broadcast."
     b = as_node(b, a)
     try: torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError: raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
     return a, b
 
+# ---
+# unbroadcast
+# %% nbs/03_autograd.ipynb 730d8f0c
 def unbroadcast(g, shape):
-    "Sums `g` over the axes along which a tensor of this `shape` was repeated. ValueError if it cannot have been."
+    "Sums `g` over the axes along which this `shape` was repeated. ValueError if it cannot have been."
     if g.shape == shape: return g
-    first = g.ndim - len(shape)                              # the axes before it are new
+    first = g.ndim - len(shape)               # the axes before it are new
     if first < 0 or any(n not in (1, size) for n, size in zip(shape, g.shape[first:])):
         raise ValueError(f'a gradient {tuple(g.shape)} for a value {tuple(shape)}')
     repeated = [i for i in range(g.ndim) if i < first or shape[i - first] != g.shape[i]]
@@ -101,8 +104,8 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb c646c7a4
-recording = ContextVar('recording', default=True)            # like a global name, but each thread has its own
+# %% nbs/03_autograd.ipynb 4ed654d0
+recording = ContextVar('recording', default=True)    # a global name, but each thread has its own
 @contextmanager
 def no_grad():
     "Within it this thread writes no operation down: `with no_grad(): ...`"
@@ -110,8 +113,11 @@ def no_grad():
     try: yield
     finally: recording.reset(before)
 
+# ---
+# record
+# %% nbs/03_autograd.ipynb cc355c18
 def record(op, data, *links):
-    """The Node of a result of the operation `op`, of the class of its first parent. Each of `links` is a parent, its rule,
+    """The Node of a result of the operation `op`, of its first parent's class. Each of `links` is a parent, its rule,
     and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
     if not all(isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[0], Node) and callable(entry[1])
                and all(map(torch.is_tensor, entry[2:])) for entry in links):
@@ -121,8 +127,8 @@ def record(op, data, *links):
     return result
 
 def link(parent, rule, *kept):
-    "`parent`, and a function from `g` to its share; it raises RuntimeError if a tensor was changed in place by then."
-    def writes(): return [0 if x.is_inference() else x._version for x in kept]        # inference mode does not count
+    "`parent`, and a function from `g` to its share; RuntimeError if a tensor was changed in place by then."
+    def writes(): return [0 if x.is_inference() else x._version for x in kept]     # inference mode: none
     shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
         if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
@@ -131,7 +137,7 @@ def link(parent, rule, *kept):
 
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb 649bb06a
+# %% nbs/03_autograd.ipynb ea04ee7a
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -145,11 +151,11 @@ class Arithmetic(Node):
         return record('mul', a.data * b.data, (a, lambda g, y: g * y, b.data), (b, lambda g, x: g * x, a.data))
     def __truediv__(self, b):
         a, b = pair('div', self, b)
-        def to_b(g, x, y): return -g * (x / y / y)           # not y**2, which overflows at 1e20 in float32
+        def to_b(g, x, y): return -g * (x / y / y)    # not y**2, which overflows at 1e20 in float32
         return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
         if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
-        def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)     # 0 · 0⁻¹ is NaN
+        def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)   # 0 · 0⁻¹ is NaN
         return record('pow', self.data**n, (self, to_self, self.data))
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))
     def __rsub__(self, b): return as_node(b, self) - self
@@ -175,13 +181,13 @@ class Functions(Node):
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb 79e65be2
+# %% nbs/03_autograd.ipynb eafd240c
 class Reductions(Node):
-    "`sum`, `mean` and `max` of a Node over `axis`: one, a tuple of them, or None for all; `keepdim` leaves them in as 1."
+    "`sum`, `mean`, `max` over `axis`: one, a tuple of them, None for all; `keepdim` leaves them in as 1."
     def reduced(self, op, out, axis, keepdim, share, *kept):
-        "Records `out`, which still has the axes, as 1; `share(g, *kept)` is what each number gets of a `g` of that shape."
+        "Records `out`, which has the axes as 1; `share(g, *kept)`: what each number gets of such a `g`."
         def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)
-        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))  # sums one number: drops the axis
+        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))   # drops the axis
     def sum(self, axis=None, keepdim=False):
         return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
     def mean(self, axis=None, keepdim=False):
@@ -195,7 +201,7 @@ class Reductions(Node):
 
 # ---
 # Matrices
-# %% nbs/03_autograd.ipynb 5282960f
+# %% nbs/03_autograd.ipynb 54dad2c2
 class Matrices(Node):
     "Matrix product, `reshape`, `transpose`, `t` and indexing of Nodes."
     def __matmul__(self, b):
@@ -209,7 +215,7 @@ class Matrices(Node):
     def reshape(self, *shape):
         return record('reshape', self.data.reshape(*shape), (self, lambda g, before=self.shape: g.reshape(before)))
     def __getitem__(self, i):
-        out, i, shape = self.data[i], deepcopy(i), self.shape      # a copy: who asked may change the index later
+        out, i, shape = self.data[i], deepcopy(i), self.shape      # a copy: the index may change
         def rule(g):
             places = torch.arange(shape.numel(), device=g.device).reshape(shape)[i]
             return g.new_zeros(shape.numel()).index_add(0, places.reshape(-1), g.reshape(-1)).reshape(shape)
@@ -217,29 +223,28 @@ class Matrices(Node):
 
 # ---
 # Var
-# %% nbs/03_autograd.ipynb 761effc9
+# %% nbs/03_autograd.ipynb 0c808626
 class Var(Arithmetic, Functions, Reductions, Matrices):
     "A Node with all the operations, and the way back."
     def backward(self, g=None):
         """Adds to the `grad` of each node with `requires_grad` set its share of `g`, the gradient of this value (of one
-        number: 1), and cuts the links. ValueError or RuntimeError, and no `grad` has changed, if `g` or the graph is unfit."""
+        number: 1), and cuts the links. If `g` or the graph is unfit: ValueError or RuntimeError, no `grad` changed."""
         if g is None and self.data.numel() != 1:
             raise RuntimeError(f'backward: shape {tuple(self.shape)} without a gradient, wanted a scalar')
         g = torch.ones_like(self.data) if g is None else as_node(g, self).data.to(self.data.dtype)
-        if g.shape != self.shape: raise ValueError(f'backward: a gradient {tuple(g.shape)} for a value {tuple(self.shape)}')
+        if g.shape != self.shape: raise ValueError(f'backward: a gradient {*g.shape,} for a value {*self.shape,}')
         if not self.requires_grad: raise RuntimeError('backward: nothing here requires a gradient')
         arrived = []
-        for node, g in gradients(self, g):
-            if node.marked: arrived.append((node, g))
-            if node.links: node.links = None                 # its memory is free before the next step begins
-        for node, g in arrived: node.grad = g.clone() if node.grad is None else node.grad + g
+        for node, share in gradients(self, g):
+            if node.marked: arrived.append((node, share))
+            if node.links: node.links = None          # its memory is free before the next step begins
+        for node, share in arrived: node.grad = share.clone() if node.grad is None else node.grad + share
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb d5a3bbb0
+# %% nbs/03_autograd.ipynb 20a10609
 def draw_graph(root, ax=None, **names):
-    """Draws the graph of a Var that is not cut yet, its result on the right, or on top of many; returns the axes.
-    Boxes: name or op, value (of many numbers: shape), gradient (of many: length). Dotted arrows: a share of one."""
+    "Draws the graph of an uncut Var: name or op, value or shape, gradient or length; dotted: shares. Returns the axes."
     from matplotlib import patches, pyplot as plt
     import networkx as nx
     graph, called = nx.MultiDiGraph(), {id(v): f'{name} = {v.op}' if v.links else name for name, v in names.items()}
@@ -265,25 +270,26 @@ def draw_graph(root, ax=None, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb 6f202fdb
+# %% nbs/03_autograd.ipynb a2385052
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
-    """Compares the gradients of `f(*inputs)`, a Var or a tuple of Vars, for tensors `inputs`, with central differences in
+    """Compares the gradients of `f(*inputs)`, a Var or tuple of Vars, for tensors `inputs`, with central differences in
     float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
     leaves = [Var(torch.as_tensor(x, dtype=float).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
         for i in range(len(out)): gradcheck(lambda *xs: f(*xs)[i], *inputs, eps=eps, tol=tol)
         return
-    weights = torch.arange(2, out.data.numel() + 2).double().cos().reshape(out.shape)     # of both signs, none of them 1
+    weights = torch.arange(2, out.data.numel() + 2).double().cos().reshape(out.shape)   # both signs, no 1
     if out.requires_grad: out.backward(weights)
-    def value(number, x):
-        number.fill_(x)                                      # it is a view: this moves one number of an input
+    def value(leaf, i, number):
+        leaf.data.view(-1)[i] = number                       # a view: this moves one number of an input
         with no_grad(): return f(*leaves).data * weights
     for k, leaf in enumerate(leaves):
         got = torch.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
-        for i, (number, x, g) in enumerate(zip(leaf.data.view(-1), leaf.data.view(-1).tolist(), got.reshape(-1).tolist())):
-            step = eps * max(1, abs(x) / 1000)                             # a large number does not notice a small step
-            above, below, _ = value(number, x + step), value(number, x - step), number.fill_(x)
+        for i, (x, g) in enumerate(zip(leaf.data.view(-1).tolist(), got.reshape(-1).tolist())):
+            step = eps * max(1, abs(x) / 1000)            # a large number does not notice a small step
+            above, below = value(leaf, i, x + step), value(leaf, i, x - step)
+            leaf.data.view(-1)[i] = x                     # as it was
             want = (above - below).sum().item() / (2*step)
             limit = 2**-48 * above.norm().item() / step + 100*eps**2       # 32 roundings, and the bend
             error = f'input {k}, place {i}: got {g:.6g}, differences give {want:.6g} (slopes of the weighted sum)'

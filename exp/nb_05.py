@@ -13,6 +13,29 @@ from exp.nb_04 import SGD
 from exp.nb_04a import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop
 
 # ---
+# one_number
+# %% nbs/05_learner.ipynb 1773f567
+def one_number(name, value):
+    "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
+    try: number = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
+    if number.is_complex(): raise ValueError(f'{name} is {value!r}, wanted one number')
+    if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
+    return number.detach() if number.ndim == 0 else number.detach().reshape(())
+
+# ---
+# Means
+# %% nbs/05_learner.ipynb 02521603
+class Means(Callback):
+    "Means over the examples of all batches since the last `reset`."
+    def __init__(self): self.reset()
+    def reset(self): self.values = {}
+    def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
+    def row(self): return {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
+    def mean(self, values, counts):
+        return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
+
+# ---
 # contents
 # %% nbs/05_learner.ipynb e58b3de1
 def contents(data):
@@ -45,27 +68,33 @@ def examples(*data):
     raise ValueError('no tensor in the batch tells the number of its examples')
 
 # ---
-# one_number
-# %% nbs/05_learner.ipynb 1773f567
-def one_number(name, value):
-    "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
-    try: number = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
-    if number.is_complex(): raise ValueError(f'{name} is {value!r}, wanted one number')
-    if number.numel() != 1: raise ValueError(f'{name} has the shape {tuple(number.shape)}, wanted one number')
-    return number.detach() if number.ndim == 0 else number.detach().reshape(())
+# refill
+# %% nbs/05_learner.ipynb 9424cba3
+def refill(data, parts):
+    "Another one of the type of `data`, with the `parts` that `contents` has named."
+    if isinstance(data, tuple): return getattr(data, '_make', type(data))(list(parts.values()))
+    if isinstance(data, Mapping) and not isinstance(data, MutableMapping): return parts
+    new = copy.copy(data)
+    put = operator.setitem if isinstance(data, (MutableMapping, list)) else object.__setattr__    # some are frozen
+    for key, part in parts.items(): put(new, key, part)
+    return new
+
+def map_tensors(f, data, is_leaf=torch.is_tensor):
+    "`data`, a tensor or containers of them, with `f` of each tensor; containers keep their types, the rest stays."
+    if is_leaf(data): return f(data)
+    parts = contents(data)
+    return data if parts is None else refill(data, {key: map_tensors(f, part, is_leaf) for key, part in parts.items()})
 
 # ---
-# Means
-# %% nbs/05_learner.ipynb 02521603
-class Means(Callback):
-    "Means over the examples of all batches since the last `reset`."
-    def __init__(self): self.reset()
-    def reset(self): self.values = {}
-    def add(self, name, value, count): self.values.setdefault(name, []).append((one_number(name, value), count))
-    def row(self): return {name: self.mean(*zip(*pairs)) for name, pairs in self.values.items()}
-    def mean(self, values, counts):
-        return ((torch.stack(values).cpu().double() * torch.tensor(counts)).sum() / sum(counts)).item()
+# join
+# %% nbs/05_learner.ipynb 78ae3068
+def join(batches):
+    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
+    first = batches[0]
+    if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
+    if one_per_example(first): return [part for batch in batches for part in batch]
+    fields = [*map(contents, batches)]
+    return batches if fields[0] is None else refill(first, {k: join([parts[k] for parts in fields]) for k in fields[0]})
 
 # ---
 # MetricsCallback
@@ -118,30 +147,12 @@ class GradientClip(Callback):
     def after_backward(self, learn): nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
 
 # ---
-# refill
-# %% nbs/05_learner.ipynb 45c76a40
-def refill(data, parts):
-    "Another one of the type of `data`, with the `parts` that `contents` has named."
-    if isinstance(data, tuple): return getattr(data, '_make', type(data))(list(parts.values()))
-    if isinstance(data, Mapping) and not isinstance(data, MutableMapping): return parts
-    new = copy.copy(data)
-    put = operator.setitem if isinstance(data, (MutableMapping, list)) else object.__setattr__    # some are frozen
-    for key, part in parts.items(): put(new, key, part)
-    return new
-
-def map_tensors(f, data, is_leaf=torch.is_tensor):
-    "`data`, a tensor or containers of them, with `f` of each tensor; containers keep their types, the rest stays."
-    if is_leaf(data): return f(data)
-    parts = contents(data)
-    return data if parts is None else refill(data, {key: map_tensors(f, part, is_leaf) for key, part in parts.items()})
-
+# move
+# %% nbs/05_learner.ipynb 1508c300
 def move(data, device):
     "`data` on `device`: each tensor in it, and whatever else has a method `to`, as packed sequences have."
     return map_tensors(lambda part: part.to(device), data, lambda part: hasattr(part, 'to'))
 
-# ---
-# DeviceCallback
-# %% nbs/05_learner.ipynb 982ba99f
 class DeviceCallback(Callback):
     "Moves model, loss and every batch to `device`; None: a CUDA GPU, else Apple's MPS, else the CPU."
     order = -20
@@ -156,14 +167,14 @@ class DeviceCallback(Callback):
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb e0c665ba
+# %% nbs/05_learner.ipynb 04858f8b
 class Answers(Callback):
     "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU, or with `keep` False only counts."
     order = math.inf
     def __init__(self, keep=True): self.keep, self.preds, self.targs = keep, [], []
     def before_batch(self, learn):
-        for p in itertools.islice(learn.model.parameters(), 1):
-            learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
+        p = next(learn.model.parameters(), None)
+        if p is not None: learn.xb, learn.yb = move((learn.xb, learn.yb), p.device)
     def after_pred(self, learn):
         answers = map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb)) if self.keep else (None, None)
         for kept, answer in zip((self.preds, self.targs), answers): kept.append(answer)
@@ -187,17 +198,6 @@ class Asker(Loop):
         asked.outermost(go_through, put_back)
         if not answers.preds: raise ValueError('every batch was cancelled, so there is no answer')
         return answers
-
-# ---
-# join
-# %% nbs/05_learner.ipynb 78ae3068
-def join(batches):
-    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
-    first = batches[0]
-    if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
-    if one_per_example(first): return [part for batch in batches for part in batch]
-    fields = [*map(contents, batches)]
-    return batches if fields[0] is None else refill(first, {k: join([parts[k] for parts in fields]) for k in fields[0]})
 
 # ---
 # Predictor
@@ -236,7 +236,7 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 2fb14b3e
+# %% nbs/05_learner.ipynb c901cd42
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
     It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
@@ -265,7 +265,7 @@ class StopOnNaN(Callback):
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
         ago, self.losses = len(self.losses), []
-        raise CancelFit(f'{bad[0]}; model and optimiser are as they were {ago} batches ago or less')
+        raise CancelFit(f'{bad[0]}; model and optimiser are as they were at the last look (batches since then: {ago})')
 
 # ---
 # Learner

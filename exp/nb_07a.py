@@ -34,13 +34,13 @@ def listed(layers):
 
 # ---
 # Hooks
-# %% nbs/07a_hooks.ipynb c3ed6bff
+# %% nbs/07a_hooks.ipynb 65daf799
 class Hooks:
     """Calls `f` whenever one of `layers` is called: in `with Hooks(layers, f) as hooks:`, and no more after the
     block, however it ends. `layers`: modules, or a model, which stands for its `leaves`. `kind` says when, and with
     what: 'forward' f(layer, inputs, output), 'forward_pre' f(layer, inputs), 'backward' f(layer, gradients of the
     inputs, of the outputs), 'backward_pre' f(layer, gradients of the outputs). What f returns is kept unless None:
-    `hooks[i]` is the list of layer i; with `replace` it takes the place of what passes. It says what it cannot mean."""
+    `hooks[i]` is the list of layer i; with `replace` it replaces what passes. TypeError, ValueError: bad settings."""
     def __init__(self, layers, f, kind='forward', replace=False):
         self.layers = listed(layers)
         if not callable(f): raise TypeError(f'Hooks: {f!r} is no function')
@@ -214,7 +214,7 @@ class LayerRecorder(LayerWatcher):
 
 # ---
 # ActivationStats
-# %% nbs/07a_hooks.ipynb 7537d9b6
+# %% nbs/07a_hooks.ipynb 1c3e0680
 class ActivationStats(LayerRecorder):
     "What a LayerRecorder has seen in a fit, in words and as a picture."
     DYING, DEAD = .25, .9
@@ -245,18 +245,18 @@ class ActivationStats(LayerRecorder):
         return '\n'.join(lines)
 
     def plot(self, axes=None):
-        "A heat map for each layer, on `axes` or a new figure: over batches, the log count of activations of each size."
+        "Heat maps of the layers, on `axes` or a new figure: over batches, log(1 + count) of the activations by size."
         import matplotlib.pyplot as plt
         n = len(self.names)
         if axes is None:
-            look = dict(dpi=110, sharey=True, squeeze=False, layout='constrained')
-            axes = plt.subplots(1, n, figsize=(2.5*n, 2.5), **look)[1][0]
+            look = dict(figsize=(2.5*n, 2.5), dpi=110, sharey=True, squeeze=False, layout='constrained')
+            axes = plt.subplots(1, n, **look)[1][0]
         if len(axes) != n: raise ValueError(f'{type(self).__name__}: {len(axes)} axes for {n} layers')
+        how = dict(origin='lower', aspect='auto', cmap='magma', vmin=0, vmax=math.log1p(self.size))
         for i, (ax, name) in enumerate(zip(axes, self.names)):
-            table = self.table(i)
-            if len(table['batch']):
+            if len((table := self.table(i))['batch']):
                 ends = table['batch'][0] - .5, table['batch'][-1] + .5, -self.limit, self.limit
-                ax.imshow(table['hist'].T.log1p().numpy(), origin='lower', aspect='auto', extent=ends, cmap='magma')
+                ax.imshow(table['hist'].T.log1p().numpy(), extent=ends, **how)
             ax.set(title=f'{name}: {self.state(table)}', xlabel='batch', ylabel='activation' if i == 0 else '')
         return axes
 

@@ -159,11 +159,12 @@ def page(notebook, path, failed='', seconds=None, repository=''):
     for cell in notebook.cells:
         if cell.cell_type == 'code' and EXPORT.match(cell.source): cell.metadata['tags'] = ['export']
     alternatives(notebook)
-    names = {name.name for name in exported(notebook)} | {name for _, name in imported(notebook)}
+    own = {name.name for name in exported(notebook)}
+    names = own | {name for _, name in imported(notebook)}
     body = LessonExporter(names).from_notebook_node(notebook)
     here = all_of_them.index(path) if path in all_of_them else len(all_of_them)
     near = {'previous': all_of_them[max(here - 1, 0):here], 'next': all_of_them[here + 1:here + 2]}
     near = {side: {'stem': p.stem, 'title': describe(read(p))[0]} for side, paths in near.items() for p in paths}
     headings = [{'level': int(level), 'id': id, 'text': Markup(text)} for level, id, text in HEADING.findall(body)]
     return fill('lesson.html', title=describe(notebook)[0], body=Markup(body), near=near, headings=headings, failed=failed,
-                seconds=seconds, stem=path.stem, repository=repository)
+                seconds=seconds, stem=path.stem, repository=repository, workbook=path.stem.split('_')[0] if own else '')

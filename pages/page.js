@@ -3,7 +3,7 @@ addEventListener('keydown', event => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
   if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return
   event.preventDefault()
-  document.querySelector('input[type=search]').focus()
+  document.querySelector('input[type=search]')?.focus()
 })
 function reachable() {
   for (const box of document.querySelectorAll('pre, .wide, .output_html, math[display=block]'))

@@ -337,6 +337,7 @@ def test_numbers_are_stacked_and_what_is_there_per_example_is_put_one_after_the_
     pairs = join([Pair('a', tensor([1.])), Pair('b', tensor([2.]))])
     assert pairs.x == ['a', 'b'] and pairs.y.tolist() == [1., 2.]
     assert join([Pair('a', 'b'), Pair('c', 'd')]) == Pair(['a', 'c'], ['b', 'd'])
+    assert join([{'a': tensor([1.])}])['a'].tolist() == [1.] and join([(tensor([1.]), tensor([2.]))])[1].tolist() == [2.]          # one batch alone
     for kind in (tuple, list): assert join([kind([('a', 'b'), ('c', 'd')]), kind([('e',), ('f',)])]) == kind([['a', 'b', 'e'], ['c', 'd', 'f']])
 
 
@@ -608,7 +609,7 @@ def test_a_fit_that_is_broken_off_between_two_looks_keeps_no_weight_that_is_no_n
     before = weights(learn)
     try: learn.fit(1)
     except FitError: assert kind is ValueError
-    assert torch.equal(weights(learn), before) and capsys.readouterr().out.count('a loss was nan; model and optimiser are as they were 3 batches ago') == 1
+    assert torch.equal(weights(learn), before) and capsys.readouterr().out.count('a loss was nan; model and optimiser are as they were at the last look (batches since then: 3)') == 1
 
 
 def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(capsys):

@@ -274,6 +274,20 @@ def test_settings_that_cannot_be_meant_are_refused_when_the_object_is_made(make,
     with pytest.raises(ValueError, match=message): make()
 
 
+def test_the_defaults_are_those_that_their_docstrings_and_pytorch_name():
+    assert lr_find(learner(), steps=3).lrs == pytest.approx([1e-5, 1e-2, 10.])
+    here, torchs = learner([OneCycle(.5), recorder := Recorder()]), torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=.5)
+    here.fit(2)
+    torch.optim.lr_scheduler.OneCycleLR(torchs, .5, total_steps=6)
+    assert recorder.lrs[0] == pytest.approx(torchs.param_groups[0]['lr']) and recorder.lrs[-1] == pytest.approx(.5/25/1e4)
+
+
+@pytest.mark.parametrize('div, div_end', [(.5, 1e4), (25, .5), (1, 1)])
+def test_a_cycle_may_begin_and_end_above_its_top(div, div_end):
+    learner([OneCycle(.1, div=div, div_end=div_end, moms=None), recorder := Recorder()]).fit(2)
+    assert recorder.lrs[0] == pytest.approx(.1/div) and recorder.lrs[-1] == pytest.approx(.1/div/div_end)
+
+
 @pytest.mark.parametrize('up', [0, .5, 1])
 def test_a_cycle_may_go_up_or_down_alone_and_a_group_may_stand_still(up):
     learner([OneCycle([0., .2], up=up, moms=None), recorder := Recorder()], opt_func=two_groups).fit(2)

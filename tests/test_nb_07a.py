@@ -563,5 +563,6 @@ def test_a_picture_has_a_column_for_each_call_and_a_row_for_each_part_and_says_t
     image, = ax.images
     close(tensor(image.get_array().tolist()), tensor([[4.]*3, [5.]*3, [6.]*3]).log1p())
     assert image.origin == 'lower' and image.get_extent() == [.5, 5.5, -10, 10] and ax.get_title() == '7 ReLU: dead'
+    assert image.get_clim() == (0, math.log1p(stats.size))                # one scale for all
     assert (ax.get_xlabel(), ax.get_ylabel()) == ('batch', 'activation') and stats.plot([ax])[0] is ax
     with pytest.raises(ValueError, match='ActivationStats: 2 axes for 1 layers'): stats.plot([ax, ax])

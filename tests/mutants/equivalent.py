@@ -29,4 +29,5 @@ EQUIVALENT = [
     ("nb_05", "for p in itertools.islice(learn.model.parameters(), 1):", "for p in itertools.islice(learn.model.parameters(), 2):", "moved twice to the same place"),
     ("notebook2script", "os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())", "pass", "on Linux nothing is left in the buffer that could fail at the end"),
     ("nb_12", "still = (theta == torch.eye(2, 3, dtype=theta.dtype, device=theta.device)).flatten(1).all(1)", "still = (theta == torch.eye(2, 3, device=theta.device)).flatten(1).all(1)", "0 and 1 are the same in every type"),
+    ("nb_06", "steps = learn.epochs * (batches_in(learn.dls.train) or 1)", "steps = learn.epochs * (batches_in(learn.dls.train) or 2)", "without a batch nobody asks for a step"),
 ]

@@ -44,7 +44,7 @@ MUTANTS = [
     # asking
     ("    order = math.inf\n    def __init__(self, keep=True): self.keep", "    order = -50\n    def __init__(self, keep=True): self.keep", 'the batch is moved before others have changed it'),
     ("map_tensors(lambda x: x.detach().cpu(), (learn.pred, learn.yb))", "learn.pred, learn.yb", 'predictions keep their graph'),
-    ("for p in itertools.islice(learn.model.parameters(), 1):", "for p in [next(learn.model.parameters())]:", 'a model without parameters cannot be asked'),
+    ("p = next(learn.model.parameters(), None)", "p = next(learn.model.parameters())", 'a model without parameters cannot be asked'),
     ("[StopOnNaN(), *cbs]", "[*cbs]", 'a loss is always a number'),
     ("    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):\n        super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])",
      "    guard = None\n    def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):\n        Learner.guard = Learner.guard or StopOnNaN()\n        super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [Learner.guard, *cbs])",
@@ -129,4 +129,5 @@ MUTANTS = [
     ("        ago, self.losses = len(self.losses), []\n", "        ago = len(self.losses)\n", 'what was put back is put back once more'),
     ("[means := MetricsCallback(**metrics)], keep=False)", "[means := MetricsCallback(**metrics)])", 'predictions that nobody wants cost nothing'),
     ("if self.keep else (None, None)", "if self.keep else ()", 'a prediction that is not kept was not made'),
+    ("parts[k] for parts in fields]) for k in fields[0]})", "parts[k] for parts in fields]) for k in fields[1]})", 'there are two batches at least'),
 ]

@@ -128,4 +128,6 @@ MUTANTS = [
     ("{'scheduler': type(self.scheduler).__name__, **self.state_dict()}", "self.state_dict()", 'schedulers with the same numbers are the same'),
     ("{'scheduler': type(self.scheduler).__name__, **self.state_dict()}", "type(self.scheduler).__name__", 'schedulers of one class are the same'),
     ("        if not callable(make): raise", "        if False: raise", 'a scheduler is made before the fit'),
+    ("def __init__(self, start=1e-5, end=10., steps=100):\n        check_count", "def __init__(self, start=1e-5, end=1., steps=100):\n        check_count", 'nobody searches beyond 1'),
+    ("if not (0 < div < math.inf and 0 < div_end < math.inf):", "if not (1 < div < math.inf and 1 <= div_end < math.inf):", 'a cycle begins and ends below its top'),
 ]

@@ -48,4 +48,5 @@ MUTANTS = [
     ("(fine[-1] if fine else -1) + 1:", "(fine[0] if fine else -1) + 1:", 'dead once is dead for ever'),
     ("table['hist'].T.log1p()", "table['hist'].log1p()", 'batches upward and sizes to the right'),
     ("-self.limit, self.limit\n", "0, self.limit\n", 'nothing is negative'),
+    (", vmin=0, vmax=math.log1p(self.size))", ")", 'a scale of colours for each layer'),
 ]

@@ -157,7 +157,7 @@ def caught(status):
 
 def warm(files):
     "Imports, once and before any fork, what these files would import in each."
-    for module in sorted({module for path in files for module in imports(path) if not module.startswith(('exp', 'notebook2script'))}):
+    for module in sorted({module for path in files for module in imports(path) if not module.startswith(('exp', 'notebook2script', 'workbook'))}):
         with contextlib.suppress(ImportError): importlib.import_module(module)
     if torch := sys.modules.get('torch'):
         torch.set_num_threads(1)

@@ -1,0 +1,40 @@
+"Mistakes in the grading that its tests must catch: what was written, what somebody might write, and the thought behind it."
+MUTANTS = [
+    # read
+    ("if path.is_file() and not path.is_symlink()]", "if path.is_file()]", 'a link is as good as a file'),
+    (".rglob('*.ipynb')", ".glob('*.ipynb')", 'all workbooks lie in one folder'),
+    (" if '.ipynb_checkpoints' not in path.parts)", ")", 'what Jupyter keeps is a workbook'),
+    ("for name in names if name in told['holes']}", "for name in told['holes']}", 'the reader knows what the holes are'),
+    ("answers.get(name, '') for name in names", "answers[name] for name in names", 'nobody deletes a definition'),
+    ("if found.module != f'nb_{found.lesson.split(\"_\")[0]}': raise", "if False: raise", 'the metadata are ours'),
+    ("    except KeyError: found.problem = 'is no workbook'\n", "", 'every notebook is a workbook'),
+    ("except (OSError, TypeError, AttributeError, *NO_PROGRAM) as error", "except ValueError as error", 'a torn file is the only problem'),
+    ("(name or rest or (path.parent.name if path.parent != Path(folder) else path.stem))", "(rest or name or path.parent.name)", 'the file knows best whose it is'),
+    ("(path.parent.name if path.parent != Path(folder) else path.stem)", "path.stem", 'folders have no names'),
+    ("if count[one.reader, one.lesson] > 1:", "if False:", 'no two readers have one name'),
+    ("for name in dict.fromkeys(name for some in others for name in some)}", "for name in one.answers}", 'what is not in a workbook was not asked'),
+    # judge before
+    ("        if len(source) > LONGEST: return OPEN, f'has {len(source)} letters', ''\n", "", 'answers are short'),
+    ("== workbook.EMPTY: return EMPTY, '', ''", "== workbook.EMPTY: return WRONG, '', ''", 'empty is wrong'),
+    ("            if why: return WRONG, why, ''\n", "", 'the tests say everything'),
+    ("            if found: return OPEN,", "            if False: return OPEN,", 'the walls are high'),
+    ("ast.parse(f'if 1:\\n{source}' if source[:1] in (' ', '\\t') else source)", "ast.parse(source)", 'a method is a function'),
+    # run
+    ("        found.pop(f'exp/{self.name}.py')\n", "", 'the module is replaced anyway'),
+    ("self.tests = {hole: [test for test in some if test in passed]", "self.tests = {hole: [test for test in some if test not in passed]", 'the tests that matter are those that fail'),
+    ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if False:", 'methods are graded alone'),
+    ("if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT:", "if others:", 'with other methods it would be right'),
+    ("if other != name and not self.before(other, text)}", "if other != name}", 'what stands beside an answer is in order'),
+    ("if verdict == WRONG and not why and (likely", "if False and (likely", 'wrong is wrong'),
+    ("path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'", "path = self.kept/f'{digest(self.module.print, self.args.limit)}.json'", 'one answer is like another'),
+    ("            os.replace(part, path)\n", "", 'it is written already'),
+    ("except (FileNotFoundError, ValueError): found", "except FileNotFoundError: found", 'files are never torn'),
+    ("self.once(digest(ast.unparse(ast.parse(text)), tests)", "self.once(digest(text, tests)", 'a comment makes another answer'),
+    ("    if args.again:\n", "    if not args.again:\n", 'again is the usual'),
+    # tables and page
+    ("tuple('=+-@\\t\\r')", "tuple('#')", 'a table holds no formulas'),
+    ("if verdict == WRONG: found[name, why or", "if verdict != RIGHT: found[name, why or", 'what is not right is a mistake'),
+    ("key=lambda row: (-row[0], *row[1:3]))", "key=lambda row: (row[0], *row[1:3]))", 'the rare ones are the interesting ones'),
+    ("about=[about[3], about[4]])", "about=[])", 'nobody reads the foot of a page'),
+    ("page(submissions, not args.trust)", "page(submissions, True)", 'there are always walls'),
+]

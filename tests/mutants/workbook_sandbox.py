@@ -1,0 +1,23 @@
+"Mistakes in the rooms that their tests must catch: what was written, what somebody might write, and the thought behind it."
+MUTANTS = [
+    ("now.get(key, (None,))[0] is not pair[0] or now[key][1] is not pair[1])", "now.get(key, (None,))[0] is not pair[0])", 'a function is its name'),
+    ("if now.get(key, (None,))[0] is not pair[0] or now[key][1] is not pair[1])", "if False)", 'nobody changes what belongs to Python'),
+    ("WATCHED = ('builtins math ", "WATCHED = ('math ", 'what is built in cannot be changed'),
+    ("    def pytest_collection(self): self.seal = Seal()          # what belongs to pytest is in its place, and no answer is loaded\n", "    def pytest_collection(self): self.seal = Seal()\n    def pytest_collection_finish(self): self.seal = Seal()\n", 'an answer does nothing when it is loaded'),
+    ("        if report.failed: self.say('loaded', ", "        if False: self.say('loaded', ", 'tests that cannot be loaded fail by themselves'),
+    ("if report.outcome != 'passed': return", "if report.outcome == 'failed': return", 'a test that is skipped has not failed'),
+    ("order, chosen, (*some, last) = [*tests], secrets.SystemRandom(), some", "order, chosen, some, last = [*tests], secrets.SystemRandom(), some[:0], some[-1]\n    return order", 'tests that must fail only cost time'),
+    ("return [*order, last]", "return [last, *order]", 'one test that must fail is as good as another'),
+    ("return [*order, last]", "return chosen.sample([*order, last], len(order) + 1)", 'tests may come in any order'),
+    ("if word != self.token or self.token is None or self.ended: return", "if self.ended: return", 'who speaks is the one who was asked'),
+    ("elif name in self.canaries and rest[0] == 'passed': self.forge('let a test pass that must fail')", "elif name in self.canaries and False: pass", 'a test that must fail fails'),
+    ("if name not in self.canaries: self.outcomes[name] = rest[:2]", "self.outcomes[name] = rest[:2]", 'every test counts'),
+    ("        if self.loaded: return                               # once it was not, it is not\n", "", 'the last word is the one that counts'),
+    ("self.token = secrets.token_hex(8)", "self.token = self.token or secrets.token_hex(8)", 'one word is enough'),
+    ("except (ValueError, TypeError): return self.forge('wrote what is no answer to the one who counts')", "except (ValueError, TypeError): return", 'what cannot be read was not said'),
+    ("        if said > SAID: return 'output'\n", "", 'what is printed goes nowhere'),
+    ("> job['patience']: return 'time'", "> 4 * job['patience']: return 'other'", 'who waits does no harm'),
+    ("        if count.loaded: return 'loaded'\n", "", 'a module that did not load will say more'),
+    ("    if not house['walls']: shutil.rmtree(job['folder'], ignore_errors=True)\n", "", 'the system tidies up'),
+    ("leave('mount', 'uts', 'ipc', 'processes', 'network')", "leave('mount', 'uts', 'ipc', 'processes')", 'nobody speaks to the network'),
+]

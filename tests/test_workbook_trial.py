@@ -1,0 +1,92 @@
+"The process in which an answer is tested: what is told of a failure, and what harms nothing."
+import ast
+import numpy as np
+import pytest
+import workbook_trial
+from workbooks import load, project
+
+
+@pytest.fixture(scope='module')
+def workbook(tmp_path_factory): return load(project(tmp_path_factory.mktemp('small')))
+
+
+@pytest.fixture(scope='module')
+def parts(workbook):
+    "The names of workbook_check."
+    return workbook.check.__globals__
+
+
+@pytest.fixture
+def half(workbook):
+    "What is found about an answer to `half`, written as its last line."
+    return lambda line, above='': workbook.check('nb_01', 'half', f'{above}def half(x):\n    {line}')
+
+
+# ---- what harms
+
+@pytest.mark.parametrize('line, said', [
+    ('import time; time.sleep(1000)', 'does not come to an end: stopped after 1 seconds in the test "half of an even number and of nothing"'), ('while True: pass', 'does not come to an end: stopped after 1 seconds in the test "half of an even number and of nothing"'),
+    ('import os; os._exit(0)', 'it ends Python in the test "half of an even'), ('import os; os.abort()', 'Python itself crashes (signal 6)'),
+    ('return bytearray(1 << 40)', 'it asks for more memory than 3 GB'), ('raise SystemExit', 'SystemExit'), ('raise KeyboardInterrupt', 'ends the tests'), ('return half(x)', 'RecursionError')])
+def test_what_harms_is_told_as_such_and_the_next_answer_is_tested_as_ever(half, parts, monkeypatch, line, said):
+    monkeypatch.setitem(parts, 'SECONDS', 1 if 'an end' in said else 10)
+    result = half(line)
+    assert said in result.said and not result.passed and len(result.failed) == 4 and 'Traceback' not in result.said
+    assert half('return x / 2').passed
+
+
+def test_what_an_answer_prints_and_writes_into_its_pipes_is_no_word_of_the_tests(half):
+    line = '''import os, sys; print('{"passed": "x"}'); os.write(1, b'{"end": 0}\\n'); sys.stderr.write('x' * 100_000); return x * 2'''
+    assert len(half(line).failed) == 3
+
+
+def test_where_the_system_has_no_fork_a_fresh_process_says_the_same(half, parts, monkeypatch):
+    lines = ['return x / 2', 'return x // 2', 'import os; os._exit(0)']
+    forked = [half(line) for line in lines]
+    monkeypatch.setitem(parts, 'FORKS', False)
+    assert [half(line) for line in lines] == forked
+
+
+# ---- what is told
+
+def test_an_error_in_the_answer_is_told_with_its_line_and_without_a_traceback(half):
+    said = half('return x.halved').said
+    assert "AttributeError: 'int' object has no attribute 'halved'\n    in your line `return x.halved`" in said and 'Traceback' not in said and 'File' not in said
+
+
+# ---- values in words
+
+@pytest.mark.parametrize('value, words', [
+    (np.array([[1., 2.5], [3., -1/3]]), 'float64 (2, 2) [[1, 2.5], [3, -0.3333]]'), (np.arange(100), 'int64 (100,) [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …]'), (np.float32(.5), 'float32 () 0.5'),
+    (1/3, '0.3333'), ([1, 1/3], '[1, 0.3333]'), ('a', "'a'"), ([np.ones(1)], '[float64 (1,) [1]]'), (object(), '<object object>'), ('x' * 300, "'" + 'x' * 198 + '…')])
+def test_values_are_described_by_type_shape_and_first_numbers(value, words): assert workbook_trial.describe(value) == words
+
+
+@pytest.mark.parametrize('line, told', [
+    ('a == b', ['a is 1', 'wanted 2']), ('a > b', ['a is 1', 'b is 2']), ('a and b == 3 and c', ['b is 2', 'wanted 3']), ('0 < a < .5', ['a is 1']), ('all(c)', ['c is [0, 2]']), ('a < 1', ['a is 1'])])
+def test_the_values_of_an_assert_are_those_of_the_part_that_does_not_hold(line, told):
+    assert workbook_trial.facts(ast.parse(line, mode='eval').body, {'a': 1, 'b': 2, 'c': [0, 2]}) == told
+
+
+def test_of_large_tensors_it_is_told_where_they_are_farthest_apart():
+    a, b = np.zeros((3, 4, 5)), np.zeros((3, 4, 5))
+    b[2, 1, 3], b[0, 0, 1] = -7, 6
+    assert workbook_trial.apart(a, b) == ['at [2, 1, 3] it is 0, wanted -7']
+    a[1, 3, 0] = np.nan
+    assert workbook_trial.apart(a, b) == ['at [1, 3, 0] it is nan, wanted 0']
+    assert workbook_trial.apart(a, b[0]) == workbook_trial.apart(a[0, 0], b[0, 0]) == workbook_trial.apart(1, 2) == []
+
+
+@pytest.mark.parametrize('line, said', [
+    ("raise ValueError('first\\nsecond')", 'ValueError: first\n'), ("return type('Odd', (), {'__repr__': lambda self: 1/0})()", 'half of an even number'), ("assert x == 'no', 'one\\ntwo'", '    one two\n')])
+def test_whatever_an_answer_raises_or_returns_is_told_in_a_few_words(half, line, said): assert said in half(line).said + '\n'
+
+
+def test_that_nothing_was_raised_is_told_as_what_was_wanted(workbook):
+    try: pytest.fail("DID NOT RAISE <class 'ValueError'>")
+    except BaseException as error: assert workbook_trial.in_short(error) == 'wanted a ValueError, and none was raised'
+
+
+def test_tests_that_do_not_load_are_told_with_the_cause(workbook):
+    found = workbook.check.__globals__['ask']('nb_01', 'half = 1', workbook.tests_of_hole('nb_01', 'half'))
+    assert found['broken'].startswith("its tests do not load with it: ImportError: cannot import name 'Box' from 'exp.nb_01'") and found['passed'] == []
