@@ -37,7 +37,7 @@ def lesson(path):
     prose = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'markdown']
     code = [''.join(cell['source']) for cell in cells if cell['cell_type'] == 'code']
     exercises = re.findall(r'(?m)^\*\*(\d+)\.', '\n'.join(prose).split('## Exercises')[-1])
-    return sum(len(text.split()) for text in prose), len(code), len(set(exercises)), set(re.findall(r'exp\.nb_(\d+[a-z]?)', '\n'.join(code)))
+    return sum(len(text.split()) for text in prose), len(code), len(set(exercises)), set(re.findall(r'\b(?:from|import) exp\.nb_(\d+[a-z]?)', '\n'.join(code)))
 
 
 LESSONS = {path.stem: lesson(path) for path in sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))}

@@ -1,0 +1,2 @@
+OPS = []
+NOT_OPS = {'trained', 'buckets', 'sum_over_ranks', 'number', 'Joined', 'Ranks', 'cut', 'Shard', 'leave_out', 'reseed', 'InStep', 'Distributed', 'TextBar', 'main'}
