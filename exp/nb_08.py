@@ -39,16 +39,6 @@ def standardise(x, axes, eps=1e-5, w=None, b=None, centre=True):
     return scaled(moved * (var + eps).rsqrt(), w, b)
 
 # ---
-# again
-# %% nbs/08_normalisation.ipynb 72376ffd
-def again(x, w, b, axes, eps, centre, g):
-    "The gradients of the inputs of `Standardise`, with their own graph."
-    inputs = [t for t in (x, w, b) if t is not None and t.requires_grad]
-    with torch.enable_grad(): y = standardise(wide(x), axes, eps, w, b, centre).to(x.dtype)
-    grads = iter(torch.autograd.grad(y, inputs, g, create_graph=True))
-    return [next(grads) if t is not None and t.requires_grad else None for t in (x, w, b)]
-
-# ---
 # Standardise
 # %% nbs/08_normalisation.ipynb a7fb5d4a
 class Standardise(torch.autograd.Function):
@@ -80,6 +70,16 @@ class Standardise(torch.autograd.Function):
         if centre: x_grad.sub_(level * rstd)
         grads = [None if t is None else grad.to(t.dtype) for t, grad in ((x, x_grad), (w, w_grad), (b, b_grad))]
         return *grads, None, None, None
+
+# ---
+# again
+# %% nbs/08_normalisation.ipynb 72376ffd
+def again(x, w, b, axes, eps, centre, g):
+    "The gradients of the inputs of `Standardise`, with their own graph."
+    inputs = [t for t in (x, w, b) if t is not None and t.requires_grad]
+    with torch.enable_grad(): y = standardise(wide(x), axes, eps, w, b, centre).to(x.dtype)
+    grads = iter(torch.autograd.grad(y, inputs, g, create_graph=True))
+    return [next(grads) if t is not None and t.requires_grad else None for t in (x, w, b)]
 
 # ---
 # check_kind
