@@ -182,9 +182,9 @@ def all_reduce_seconds(cluster, size, p, how='ring'):
     return cluster.crowd(p) * (messages*cluster.latency + gradients*size/cluster.bandwidth)
 
 # ---
-# buckets
-# %% nbs/13a_cluster.ipynb 3f949ca6
-def buckets(training, limit):
+# bucket_times
+# %% nbs/13a_cluster.ipynb 82c3951d
+def bucket_times(training, limit):
     """[(share of the backward pass after which it is full, bytes)] of each bucket: whole layers, from the last on,
     until `limit` bytes are reached. ValueError unless `limit` is over 0."""
     if limit <= 0: raise ValueError(f'a bucket of {limit} bytes')
@@ -204,7 +204,7 @@ def send_in_turn(full, takes):
 
 # ---
 # slowest
-# %% nbs/13a_cluster.ipynb 71b4353a
+# %% nbs/13a_cluster.ipynb 3a94ea78
 def slowest(p, mean, drop=0):
     """Seconds by which the last but `drop` of `p` workers is late on average, when each is late by a time of its own,
     exponential with this `mean`: mean * (1/(drop+1) + … + 1/p). ValueError unless some are left."""
@@ -214,7 +214,7 @@ def slowest(p, mean, drop=0):
 def schedule(cluster, training, bs, p, how='ring', limit=math.inf):
     """(seconds of computing, [(begin, end) of each bucket]) of a step of `p` workers with `bs` examples each and
     buckets of `limit` bytes."""
-    compute, found = cluster.crowd(p) * training.compute(bs), buckets(training, limit)
+    compute, found = cluster.crowd(p) * training.compute(bs), bucket_times(training, limit)
     full = [compute * (1 - training.backward*(1 - share)) for share, _ in found]
     return compute, send_in_turn(full, [all_reduce_seconds(cluster, size, p, how) for _, size in found])
 

@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError, replace
 from itertools import product
 import pytest, torch
 from torch import tensor
-from exp.nb_13a import (ALL_REDUCES, CLUSTERS, Cluster, ErrorFeedback, Training, all_reduce_seconds, best_step, buckets, efficiency, fit_line, gather_seconds,
+from exp.nb_13a import (ALL_REDUCES, CLUSTERS, Cluster, ErrorFeedback, Training, all_reduce_seconds, best_step, bucket_times, efficiency, fit_line, gather_seconds,
                         path, run_processes, schedule, send_in_turn, simulate, slowest, slowest_normal, step_seconds, to_int8, top_k)
 
 slow = Cluster(latency=1e-3, bandwidth=1e6)
@@ -172,12 +172,12 @@ def test_in_a_ring_all_wait_for_the_one_that_is_late():
 # ---- a step
 
 def test_buckets_hold_whole_layers_and_all_bytes():
-    assert buckets(job, 4000) == [(near(2/6), 4000), (near(4/6), 4000), (1, 4000)] and buckets(job, 4001) == [(near(3/6), 6000), (1, 6000)]
-    assert buckets(job, 1) == [(near((i + 1)/6), 2000) for i in range(6)] and buckets(job, math.inf) == buckets(job, 12e3) == [(1, 12e3)]
-    assert buckets(job, 8000) == [(near(4/6), 8000), (1, 4000)] and buckets(Training(7., 0, 1), 3) == [(1, 7)]
-    for layers, k in product((1, 7, 50), (1, 3, 7)): assert sum(size for _, size in buckets(replace(job, layers=layers), job.size/layers*k)) == near(12e3)
-    assert [len(buckets(replace(job, size=102.4e6, layers=50), 102.4e6/50*k)) for k in (1, 2, 3, 7, 49, 50)] == [50, 25, 17, 8, 2, 1]
-    with pytest.raises(ValueError, match='a bucket of 0 bytes'): buckets(job, 0)
+    assert bucket_times(job, 4000) == [(near(2/6), 4000), (near(4/6), 4000), (1, 4000)] and bucket_times(job, 4001) == [(near(3/6), 6000), (1, 6000)]
+    assert bucket_times(job, 1) == [(near((i + 1)/6), 2000) for i in range(6)] and bucket_times(job, math.inf) == bucket_times(job, 12e3) == [(1, 12e3)]
+    assert bucket_times(job, 8000) == [(near(4/6), 8000), (1, 4000)] and bucket_times(Training(7., 0, 1), 3) == [(1, 7)]
+    for layers, k in product((1, 7, 50), (1, 3, 7)): assert sum(size for _, size in bucket_times(replace(job, layers=layers), job.size/layers*k)) == near(12e3)
+    assert [len(bucket_times(replace(job, size=102.4e6, layers=50), 102.4e6/50*k)) for k in (1, 2, 3, 7, 49, 50)] == [50, 25, 17, 8, 2, 1]
+    with pytest.raises(ValueError, match='a bucket of 0 bytes'): bucket_times(job, 0)
 
 
 def test_buckets_leave_when_they_are_full_and_the_one_before_is_gone():
@@ -200,7 +200,7 @@ def test_one_worker_sends_nothing_and_hides_nothing():
 
 def test_a_step_is_never_shorter_than_its_computing_or_its_sending_nor_longer_than_both():
     for p, how, limit in product((2, 5, 64), ALL_REDUCES, (2000, 4000, 1e9)):
-        sending = sum(all_reduce_seconds(slow, size, p, how) for _, size in buckets(job, limit))
+        sending = sum(all_reduce_seconds(slow, size, p, how) for _, size in bucket_times(job, limit))
         assert max(job.compute(8), sending) < step_seconds(slow, job, 8, p, how, limit) <= job.compute(8) + sending + 1e-12
 
 
