@@ -188,6 +188,7 @@ def with_torchmetrics():
 
 
 def test_a_metric_with_a_state_of_its_own_is_that_of_all_examples():
+    import torchmetrics                                        # once, for all that are forked
     want, = on(0, with_torchmetrics)
     for got in on(2, with_torchmetrics): assert [share for share, _ in got] == pytest.approx([share for share, _ in want])
 
