@@ -123,7 +123,7 @@ def tables(): return json.loads(TABLE.read_text(encoding='utf-8')) if TABLE.exis
 
 def table(module):
     "What table.json keeps of a module. Raises Unfit."
-    if module not in tables(): raise Unfit(f'{module}: {TABLE.relative_to(ROOT)} knows no tests of it: it has none, or they are yet to be sorted')
+    if module not in tables(): raise Unfit(f'{module}: {TABLE.relative_to(ROOT)} knows no tests of it: if it has some, `python tests/mutants/table.py {module}` sorts them')
     return tables()[module]
 
 

@@ -18,6 +18,13 @@ NAME = re.compile(r'(?<!<span class="o">\.</span>)<span class="(?:n|nf|nc)">(\w+
 HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h\1>', re.DOTALL)
 
 
+@cache
+def workbooks():
+    "The modules whose lessons can be had as workbooks: workbook.py knows their tests."
+    path = Path(__file__).resolve().parents[1]/'tests'/'mutants'/'table.json'
+    return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+
+
 def lessons(folder):
     "The lessons of a folder in reading order: `02_title` before `02a_title` before `03_title`."
     return sorted(Path(folder).resolve().glob('[0-9]*.ipynb'))
@@ -159,7 +166,7 @@ def page(notebook, path, failed='', seconds=None, repository=''):
     for cell in notebook.cells:
         if cell.cell_type == 'code' and EXPORT.match(cell.source): cell.metadata['tags'] = ['export']
     alternatives(notebook)
-    own = {name.name for name in exported(notebook)}
+    own, number = {name.name for name in exported(notebook)}, path.stem.split('_')[0]
     names = own | {name for _, name in imported(notebook)}
     body = LessonExporter(names).from_notebook_node(notebook)
     here = all_of_them.index(path) if path in all_of_them else len(all_of_them)
@@ -167,4 +174,4 @@ def page(notebook, path, failed='', seconds=None, repository=''):
     near = {side: {'stem': p.stem, 'title': describe(read(p))[0]} for side, paths in near.items() for p in paths}
     headings = [{'level': int(level), 'id': id, 'text': Markup(text)} for level, id, text in HEADING.findall(body)]
     return fill('lesson.html', title=describe(notebook)[0], body=Markup(body), near=near, headings=headings, failed=failed,
-                seconds=seconds, stem=path.stem, repository=repository, workbook=path.stem.split('_')[0] if own else '')
+                seconds=seconds, stem=path.stem, repository=repository, workbook=number if own and f'nb_{number}' in workbooks() else '')
