@@ -40,7 +40,15 @@ def test_a_method_is_moved_into_its_class_and_the_lines_of_a_text_in_it_stay(wor
 def test_an_answer_for_what_the_module_has_not_is_refused(workbook):
     for name in 'Box.thrice', 'Box.number', 'other':
         with pytest.raises(workbook.Unfit, match=f'nb_01 has no {name}'): workbook.with_answers('nb_01', {name: 'def f(): pass'})
-    with pytest.raises(workbook.Unfit, match='no such module'): workbook.module_text('../nb_01')
+    for path in '../nb_01', '../exp/nb_01':
+        with pytest.raises(workbook.Unfit, match='no such module'): workbook.module_text(path)
+
+
+def test_answers_of_other_lengths_come_into_their_own_places_and_decorators_go_with_what_they_decorate(workbook):
+    text = workbook.with_answers('nb_01', {'half': 'def half(x):\n    y = x\n    return y / 2', 'Box.twice': 'def twice(self): return 2 * self.x', 'Box.text': 'def text(self):\n    kept = self.x\n    return kept'})
+    names = {}
+    exec(text, names)
+    assert names['half'](3) == 1.5 and names['Box'](3).twice() == 6 and names['Box']([3]).text() == [3] and 'lru_cache' not in text
 
 
 def test_answers_are_read_from_the_cells_that_say_so_and_from_no_other(workbook):
@@ -69,7 +77,7 @@ The same tests fail for this mistake: “a half is whole”.'''
 
 
 @pytest.mark.parametrize('source, why', [('def half(x):\n    return (x', "half does not parse: '(' was never closed, in `return (x`."), ('def whole(x): return x', 'half is not defined here.'),
-                                         ('def half(x):\n    "doc"', 'half is still empty.'), ('def half(x): ...', 'half is still empty.'), ('def half(x):\n    raise NotImplementedError("later")', 'half is still empty.')])
+                                         ('def half(x):\n    "doc"', 'half is still empty.'), ('def half(x): ...', 'half is still empty.'), ('def half(x): pass', 'half is still empty.'), ('def half(x):\n    raise NotImplementedError("later")', 'half is still empty.')])
 def test_what_is_no_answer_is_told_without_a_test(workbook, parts, monkeypatch, source, why):
     monkeypatch.setitem(parts, 'ask', None)
     result = workbook.check('nb_01', 'half', source)
@@ -102,7 +110,26 @@ def test_a_table_that_is_older_than_the_tests_is_refused(workbook, parts, monkey
     with pytest.raises(workbook.Unfit, match='table.json is older than the tests of nb_01'): workbook.check('nb_01', 'half', HALF)
 
 
+def test_a_hunger_for_memory_is_told_as_such(parts):
+    for error in 'MemoryError: ', 'RuntimeError: unable to allocate memory':
+        assert 'it asks for more memory than' in parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'facts': [], 'error': error}})
+
+
+def test_where_there_is_no_fork_a_fresh_process_answers(parts, monkeypatch):
+    monkeypatch.setitem(parts, 'FORKS', False)
+    monkeypatch.setitem(parts, 'server', None)
+    monkeypatch.setitem(parts, 'spawned', lambda module, request: (module, request['tests']))
+    assert parts['ask']('nb_01', 'x = 1', ['a test']) == ('nb_01', ['a test'])
+
+
 # ---- the likely mistake
+
+def test_mistakes_of_other_definitions_are_not_told_and_values_decide_only_where_the_tests_are_the_same(parts, monkeypatch):
+    mutants = [['half', 'mine', [0, 1], 'mark'], ['half', 'another', [0, 1], 'other'], ['Box', 'elsewhere', [0, 1], 'mark']]
+    monkeypatch.setitem(parts, 'tables', lambda: {'nb_01': {'tests': ['a', 'b'], 'holes': {'half': [0, 1]}, 'mutants': mutants}})
+    assert parts['likely_mistake']('nb_01', 'half', ['a', 'b'], 'mark') == (1, 'mine') and parts['diagnose']('nb_01', 'half', ['a', 'b']) == 'mine”, or: “another'
+    assert parts['likely_mistake']('nb_01', 'half', ['a'], 'mark') == (.5, 'mine”, or: “another')
+
 
 def test_the_nearest_mistake_is_the_one_with_the_same_tests_and_rare_ones_count_more(parts):
     nearest = parts['nearest']
