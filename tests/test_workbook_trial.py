@@ -1,5 +1,6 @@
 "The process in which an answer is tested: what is told of a failure, and what harms nothing."
 import ast
+from types import SimpleNamespace
 import numpy as np
 import pytest
 import workbook_trial
@@ -78,7 +79,7 @@ def test_of_large_tensors_it_is_told_where_they_are_farthest_apart():
 
 
 @pytest.mark.parametrize('line, said', [
-    ("raise ValueError('first\\nsecond')", 'ValueError: first\n'), ("return type('Odd', (), {'__repr__': lambda self: 1/0})()", 'half of an even number'), ("assert x == 'no', 'one\\ntwo'", '    one two\n')])
+    ("raise ValueError('first\\nsecond')", 'ValueError: first\n'), ("return type('Odd', (), {'__repr__': lambda self: 1/0})()", 'half of an even number'), ("raise type('Odd', (Exception,), {'__str__': lambda self: int('x')})()", 'half of an even number'), ("assert x == 'no', 'one\\ntwo'", '    one two\n')])
 def test_whatever_an_answer_raises_or_returns_is_told_in_a_few_words(half, line, said): assert said in half(line).said + '\n'
 
 
@@ -90,3 +91,26 @@ def test_that_nothing_was_raised_is_told_as_what_was_wanted(workbook):
 def test_tests_that_do_not_load_are_told_with_the_cause(workbook):
     found = workbook.check.__globals__['ask']('nb_01', 'half = 1', workbook.tests_of_hole('nb_01', 'half'))
     assert found['broken'].startswith("its tests do not load with it: ImportError: cannot import name 'Box' from 'exp.nb_01'") and found['passed'] == []
+
+
+def test_a_module_that_ends_python_when_it_is_loaded_is_told(workbook):
+    found = workbook.check.__globals__['ask']('nb_01', 'raise SystemExit("no more")', workbook.tests_of_hole('nb_01', 'half'))
+    assert found['broken'] == 'the module does not load with it: SystemExit: no more' and found['passed'] == []
+
+
+def test_an_error_outside_of_the_answer_is_not_said_to_be_in_its_line(workbook):
+    text, tests = workbook.with_answers('nb_01', {'half': 'def half(x): return x.absent'}), workbook.tests_of_hole('nb_01', 'half')
+    line = text.split('\n').index('def half(x): return x.absent') + 1
+    cases = [workbook.check.__globals__['ask']('nb_01', text, tests, lines)['case'] for lines in ((line, line), (line + 5, line + 9))]
+    assert cases[0]['at'] == line and 'at' not in cases[1]
+
+
+def test_of_a_line_the_innermost_statement_is_shown_and_of_one_with_a_body_its_first_line(tmp_path):
+    (tmp_path/'some.py').write_text('with a as b:\n    c = (1,\n         2)\n    d = 3\n')
+    frame = SimpleNamespace(f_code=SimpleNamespace(co_filename=str(tmp_path/'some.py')))
+    assert [workbook_trial.statement(frame, line)[1] for line in (1, 2, 4)] == [['with a as b:'], ['c = (1,', '         2)'], ['d = 3']]
+
+
+def test_what_was_told_is_read_up_to_the_line_that_broke_off_and_a_test_that_fails_at_its_end_has_not_passed():
+    found = workbook_trial.answer(b'{"passed": "a"}\n{"passed": "b"}\n{"failed": "a", "kind": "E"}\n{"pass', 'signal 9')
+    assert found['passed'] == ['b'] and found['failed'] == {'a': 'E'} and found['how'] == 'signal 9'
