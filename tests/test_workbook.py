@@ -66,6 +66,23 @@ def test_what_cannot_be_left_out_is_refused_with_the_reason(workbook, only, why)
     with pytest.raises(workbook.Unfit, match=f'{only} cannot be left out: .*{why}'): workbook.chosen('nb_01', 3, only)
 
 
+def test_branches_make_a_hole_harder_than_lines_do(workbook):
+    short, long = [workbook.effort(ast.parse(text).body[0]) for text in ('def f(x): return x if x else 0', 'def f(x):\n    y = x\n    return y')]
+    assert short > long and short[1] == 1 and long[1] == 2
+
+
+def test_blanks_between_names_are_no_names_and_a_part_of_a_number_is_none(workbook):
+    assert [hole.name for hole in workbook.chosen('nb_01', 1, 'half, ,')] == ['half']
+    for number in '0', '01_s':
+        with pytest.raises(workbook.Unfit, match='no such lesson'): workbook.lesson(number)
+
+
+def test_a_body_is_known_under_other_names_those_of_arguments_too_and_code_in_any_form_of_an_output(workbook):
+    one, two, other = [workbook.shape(ast.parse(f'def f({x}): return (lambda {x}: {x} + {k})({x})').body[0]) for x, k in (('x', 1), ('y', 1), ('x', 2))]
+    assert one == two != other
+    assert workbook.shows({'text/plain': 'nothing', 'text/html': 'a line of code'}, ['line of']) and not workbook.shows({'image/png': 'line of'}, ['line of'])
+
+
 # ---- the notebook
 
 def test_below_each_cell_with_holes_stands_its_check_and_the_metadata_name_both(workbook, cells):
@@ -193,6 +210,14 @@ def test_a_check_is_made_again_only_when_something_has_changed(workbook, shell, 
         shell.run('import functools\n' + text)
         shell.workbook.check('Box.twice')
     assert [asked[1] for asked in seen] == ['Box.twice'] * 3 and set(seen[0][3]) == {'Box.__init__', 'Box.text'}
+
+
+def test_methods_that_are_still_empty_are_not_put_beside_an_answer_and_a_wrong_one_is_not_counted(workbook, shell, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setitem(workbook.Workbook.check.__globals__, 'check', lambda *asked: seen.append(asked) or workbook.Result(False))
+    shell.run('import functools\n' + workbook.emptied(BOX, {'Box.text'}))
+    shell.workbook.check('Box.twice')
+    assert set(seen[0][3]) == {'Box.__init__'} and shell.workbook.progress().startswith('**0 of 4 right.**')
 
 
 def test_a_workbook_runs_in_jupyter_as_it_stands(workbook, small):
