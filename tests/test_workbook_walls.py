@@ -75,6 +75,12 @@ def test_an_answer_knows_nothing_of_its_surroundings(grader, monkeypatch):
                      'PYTEST_VERSION', 'PYTHONDONTWRITEBYTECODE', 'TMPDIR'} and names and 'False' in first and ', 0,' not in first
 
 
+@walled
+def test_the_disk_in_memory_of_an_answer_has_an_end(grader):
+    tell = 'def double(x):\n    import os\n    room = [os.statvfs(place) for place in (os.environ["TMPDIR"], "/dev/shm", os.getcwd())]\n    raise ValueError([s.f_blocks * s.f_frsize >> 20 for s in room])'
+    assert '[256, 256, 256]' in grader.tried('double', {'double': tell}, 0)[3]
+
+
 # ---- who builds walls, and where there are none
 
 AS_USER = '''
