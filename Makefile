@@ -17,7 +17,7 @@ help:
 	@echo 'make test       run the tests (some of them: make test TESTS=tests/test_nb_02.py)'
 	@echo 'make busy       the lessons, and the tests that wait or measure, beside eight busy processes: up to an hour'
 	@echo 'make lab        open the lessons in JupyterLab (the workbooks: make lab IN=workbooks)'
-	@echo 'make workbook   a lesson to be written again, each piece checked: make workbook LESSON=03 (LEVEL=1, ONLY=Relu,Lin.backward)'
+	@echo 'make workbook   a lesson to be written again, each piece checked: make workbook LESSON=02 (LEVEL=1, ONLY=Relu,Lin.backward)'
 	@echo 'make mutants    put known mistakes into the modules; the tests must catch each one (MUTANTS=nb_02, MUTANTS=--changed)'
 	@echo "make mutants-all  edits of every kind, for hours (MUTANTS='nb_02 --sample 60': some of one module)"
 	@echo 'make bench      measure the published figures again (on a busy machine nothing is written, or with ANYWAY=1 all the same)'

@@ -35,6 +35,6 @@ setup(
     extras_require={
         'lab': ['jupyterlab', *NOTEBOOKS],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'jupyterlab', 'playwright', 'tiktoken', 'tokenizers', 'torchmetrics', 'transformers', *NOTEBOOKS],
-        'bench': ['nbdev', 'jupytext', 'lightning', 'rustbpe', 'skorch', 'tiktoken', 'tokenizers', 'transformers', *FASTAI, *NOTEBOOKS],
+        'bench': ['accelerate', 'nbdev', 'jupytext', 'lightning', 'rustbpe', 'skorch', 'tiktoken', 'tokenizers', 'transformers', *FASTAI, *NOTEBOOKS],
     },
 )

@@ -54,6 +54,21 @@ def test_ranks_without_an_example_take_the_same_steps(n, bs):
     for got in on(4, train, n=n, bs=bs): alike(got, want)
 
 
+class Asks(Callback):
+    "Asks the model when the training of an epoch is over."
+    def after_train(self, learn):
+        with torch.no_grad(): self.shape = tuple(learn.model(torch.zeros(2, 4)).shape)
+
+
+def asked():
+    learn = learner([Distributed(), cb := Asks()], n=3, bs=2).fit(1)
+    return learn.whole, cb.shape
+
+
+def test_a_rank_whose_last_batch_was_empty_can_ask_its_model_afterwards():
+    assert on(2, asked) == [(True, (2, 3))] * 2
+
+
 def test_in_a_plain_process_the_callback_is_not_called_and_nothing_changes():
     plain, = on(0, train, ())
     with_it, = on(0, train)
@@ -376,6 +391,10 @@ def test_a_text_starts_all_generators_and_another_text_starts_them_otherwise():
         return cb.drawn[0]
     one, other, again = numbers('a'), numbers('b'), numbers('a')
     assert one == again and not {*one} & {*other} and len({*one}) == 6
+    two = Callback()
+    two.first, two.second = torch.Generator(), torch.Generator()
+    reseed(learner([two]).fit(0), 'a')
+    assert torch.rand(1, generator=two.first) != torch.rand(1, generator=two.second)          # of one kind, and not alike
     assert 0 <= number('a') < 2**32 and number('a') != number('b') and number('') == 0xe3b0c442
 
 
@@ -463,6 +482,26 @@ def meeting():
 def test_ranks_that_meet_hear_what_all_have_brought_and_who_is_elsewhere():
     assert on(2, meeting) == [([[0, 7], [1, 7]], [0], [{'rank': 0}, {'rank': 1}], [[0, 0], [0, 0]])] * 2
     assert on(2, elsewhere) == [('rank 0 is at the gate; rank 1 is at the door: hungry', False)] * 2
+
+
+class Slow:
+    "A store on which rank 1 writes late."
+    def __init__(self, store): self.store, self.get = store, store.get
+    def set(self, *note): time.sleep(.3 * dist.get_rank()), self.store.set(*note)
+
+
+def twice_elsewhere():
+    ranks, said = Ranks(), []
+    ranks.store = Slow(ranks.store)
+    for fit in 'first', 'second':
+        Ranks.fits += 1
+        with pytest.raises(RuntimeError) as e: ranks.meet(f'the {fit} {ranks.rank}')
+        said.append(str(e.value))
+    return said
+
+
+def test_what_a_rank_has_noted_in_one_fit_is_not_read_in_the_next():
+    assert on(2, twice_elsewhere) == [[f'rank 0 is at the {fit} 0; rank 1 is at the {fit} 1' for fit in ('first', 'second')]] * 2
 
 
 # ---- buckets

@@ -1,23 +1,7 @@
 "An answer is tested in the module's place: what is right, what is said of what is not, and what harms nothing."
 import ast
 import pytest
-from workbooks import BOX, HALF, load, project
-
-
-@pytest.fixture(scope='module')
-def workbook(tmp_path_factory): return load(project(tmp_path_factory.mktemp('small')))
-
-
-@pytest.fixture(scope='module')
-def parts(workbook):
-    "The names of workbook_check."
-    return workbook.check.__globals__
-
-
-@pytest.fixture
-def half(workbook):
-    "What is found about an answer to `half`, written as its last line."
-    return lambda line, above='': workbook.check('nb_01', 'half', f'{above}def half(x):\n    {line}')
+from workbooks import BOX, HALF, half, parts, workbook
 
 
 # ---- an answer in the module

@@ -4,23 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import workbook_trial
-from workbooks import load, project
-
-
-@pytest.fixture(scope='module')
-def workbook(tmp_path_factory): return load(project(tmp_path_factory.mktemp('small')))
-
-
-@pytest.fixture(scope='module')
-def parts(workbook):
-    "The names of workbook_check."
-    return workbook.check.__globals__
-
-
-@pytest.fixture
-def half(workbook):
-    "What is found about an answer to `half`, written as its last line."
-    return lambda line, above='': workbook.check('nb_01', 'half', f'{above}def half(x):\n    {line}')
+from workbooks import half, parts, workbook
 
 
 # ---- what harms

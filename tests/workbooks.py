@@ -1,9 +1,10 @@
 "A small project with one lesson, for the tests of the workbooks: the scripts themselves, a notebook, its module, tests and mistakes."
 import importlib, json, shutil, subprocess, sys
 from pathlib import Path
-import workbook
+import pytest
+import workbook as script
 
-ROOT = Path(workbook.__file__).parent
+ROOT = Path(script.__file__).parent                          # where the text lies that is being tested
 SCRIPTS = ['notebook2script.py', 'workbook.py', 'workbook_check.py', 'workbook_trial.py', 'tests/mutants/__main__.py', 'tests/mutants/trial.py', 'tests/mutants/table.py']
 HALF = '''#export
 def half(x):
@@ -93,3 +94,21 @@ def load(folder):
         for name, module in before.items():
             sys.modules.pop(name, None)
             if module: sys.modules[name] = module
+
+
+# Fixtures: a test file has those that it imports
+
+@pytest.fixture(scope='module')
+def workbook(tmp_path_factory): return load(project(tmp_path_factory.mktemp('small')))
+
+
+@pytest.fixture(scope='module')
+def parts(workbook):
+    "The names of workbook_check."
+    return workbook.check.__globals__
+
+
+@pytest.fixture
+def half(workbook):
+    "What is found about an answer to `half`, written as its last line."
+    return lambda line, above='': workbook.check('nb_01', 'half', f'{above}def half(x):\n    {line}')

@@ -29,6 +29,7 @@ MUTANTS = [
     ("        if self.ranks.rank: reseed(learn, self.key)\n", "", 'the random numbers are those before: the same on all ranks'),
     ("{learn.epoch} {self.ranks.rank}'\n", "{learn.epoch}'\n", 'the same seed on all ranks but the first'),
     (", state)} {learn.epoch} {self.ranks.rank}'", ", state)} {self.ranks.rank}'", 'the same masks in each epoch'),
+    ("seed = number(f'{key} {name}')", "seed = number(key)", 'all generators of a rank begin alike'),
     # who speaks
     ("            leave_out(learn, lambda cb: isinstance(cb, self.alone))\n", "", 'every rank saves'),
     ("            self.stack.enter_context(contextlib.redirect_stdout(self.stack.enter_context(open(os.devnull, 'w'))))\n", "", 'every rank prints'),
@@ -39,6 +40,7 @@ MUTANTS = [
     ("                learn.step('do_step', 'after_step')\n", "", 'who has no example makes no step'),
     ("            if self.empty: raise CancelBatch\n", "            pass\n", 'a model can be asked for nothing'),
     ("n, params = 0 if self.empty else examples(learn.yb, learn.xb), trained(learn)", "n, params = examples(learn.yb, learn.xb) or 1, trained(learn)", 'nobody brings nothing'),
+    ("        self.empty = False\n    def after_epoch", "    def after_epoch", 'the next question to the model finds it closed'),
     # the end
     ("if all(there[0] == mine[0] for there in said): return", "if True: return", 'whoever comes is at the same place'),
     ("number(place), *(numbers", "0, *(numbers", 'all places are the same'),
@@ -46,6 +48,7 @@ MUTANTS = [
     ("        if not self.ranks.together: return\n", "", 'who has parted meets again'),
     ("            dist.destroy_process_group()                       # whoever waits for us notices\n", "", 'the others will notice by themselves'),
     ("self.store.set(self.key('waited', self.rank), '')", "pass", 'nobody says that he has waited'),
+    ("f'fit {self.fits}: {what} {rank}'", "f'{what} {rank}'", 'the notes of one fit are read in the next'),
     ("contextlib.nullcontext() if learn.whole else contextlib.suppress(RuntimeError)", "contextlib.suppress(RuntimeError)", 'what ends another rank is no matter of ours'),
     ("self.reason = str(e) or type(e).__name__", "self.reason = type(e).__name__", 'the kind of an error says enough'),
     ("datetime.timedelta(seconds=timeout)", "datetime.timedelta(seconds=600)", 'the time-out is forgotten'),
