@@ -3,8 +3,8 @@
 
 # ---
 #
-# %% nbs/13_scale.ipynb ed21cc4f
-import argparse, contextlib, copy, datetime, hashlib, itertools, os, random, sys, time, traceback
+# %% nbs/13_scale.ipynb 70c5e3cc
+import argparse, atexit, contextlib, copy, datetime, hashlib, itertools, os, random, sys, time, traceback
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -54,7 +54,7 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 251c3569
+# %% nbs/13_scale.ipynb 6e940f63
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False
@@ -65,6 +65,7 @@ class Joined:
             again = os.environ.get('TORCHELASTIC_RESTART_COUNT', 0) if os.environ.get('GROUP_WORLD_SIZE', '1') == '1' else ''
             store, rank, size = next(dist.rendezvous('env://', timeout=wait))          # it may hold keys of the workers before
             dist.init_process_group(how, None, wait, size, rank, dist.PrefixStore(f'start {again}', store))
+            atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())     # threads of gloo that outlive Python abort
         self.rank, self.size, self.store = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
     def key(self, what, rank): return f'fit {self.fits}: {what} {rank}'
     @contextlib.contextmanager

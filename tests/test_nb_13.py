@@ -1,4 +1,4 @@
-import copy, errno, os, random, signal, sys, time
+import atexit, copy, errno, os, random, signal, sys, time, unittest.mock
 import numpy as np, pytest, torch
 import torch.distributed as dist
 from torch import nn, tensor
@@ -477,6 +477,20 @@ def elsewhere():
 def meeting():
     ranks = Ranks()
     return ranks.meet('the door', ranks.rank, 7), ranks.share('the hall', [ranks.rank]), ranks.gather('the roof', {'rank': ranks.rank}), ranks.meet('out')
+
+
+def last_of_all():
+    "Whether the group is open before and after what a process does at its end."
+    at_end = []
+    with unittest.mock.patch.object(atexit, 'register', at_end.append): ranks = Ranks()
+    open_before = dist.is_initialized()
+    for f in at_end: f()
+    return ranks.size, open_before, dist.is_initialized()
+
+
+def test_a_process_closes_its_group_at_its_end_and_ends_well_without_one():
+    assert on(2, last_of_all) == [(2, True, False)] * 2
+    assert on(0, last_of_all) == [(1, False, False)]
 
 
 def test_ranks_that_meet_hear_what_all_have_brought_and_who_is_elsewhere():

@@ -47,6 +47,7 @@ MUTANTS = [
     ("'the end of the fit' if learn.whole else 'an early end of the fit', why", "'the end of the fit', why", 'an early end is an end'),
     ("        if not self.ranks.together: return\n", "", 'who has parted meets again'),
     ("            dist.destroy_process_group()                       # whoever waits for us notices\n", "", 'the others will notice by themselves'),
+    ("            atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())     # threads of gloo that outlive Python abort\n", "", 'Python cleans up by itself'),
     ("self.store.set(self.key('waited', self.rank), '')", "pass", 'nobody says that he has waited'),
     ("f'fit {self.fits}: {what} {rank}'", "f'{what} {rank}'", 'the notes of one fit are read in the next'),
     ("contextlib.nullcontext() if learn.whole else contextlib.suppress(RuntimeError)", "contextlib.suppress(RuntimeError)", 'what ends another rank is no matter of ours'),
