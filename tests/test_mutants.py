@@ -1,7 +1,8 @@
 "The runner of the mutants, on a small project with tests of its own."
-import json, runpy, shutil, subprocess, sys
+import ast, json, runpy, shutil, subprocess, sys
 from pathlib import Path
 import pytest
+from workbook_check import definitions, is_hole, module_text, table, tables
 
 RUNNER = [Path(__file__).parent/'mutants'/name for name in ('__main__.py', 'trial.py', 'systematic.py')]
 TESTS = '''
@@ -147,3 +148,9 @@ def test_an_edit_that_lives_is_shown_unless_it_is_listed_as_equivalent(run):
     assert '2 more are equivalent' in done.stdout and '+ return\n' not in done.stdout and '    + unseen = 2\n' in done.stdout
     lines.write_text("EQUIVALENT = [('nb_01', 'gone', 'pass', '')]")
     assert (done := run.again('nb_01', script='systematic.py')).returncode == 2 and 'has no such edit' in done.stdout
+
+
+def test_every_hole_of_the_lessons_has_something_to_write():
+    for module in tables():
+        found = definitions(ast.parse(module_text(module)))
+        assert not [name for name in table(module)['holes'] if is_hole(found[name])], module

@@ -18,7 +18,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1])]
 sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]                # its lists have the names of modules
-from workbook_check import TABLE, definitions, every_definition, first_line, mark, module_text
+from workbook_check import TABLE, definitions, every_definition, first_line, is_hole, mark, module_text
 from workbook_trial import ROOT, Watch, forked, prepare
 from workbook import emptied
 
@@ -103,6 +103,13 @@ def tested(module, text, name, mistakes, tests, seconds):
     return [test for test in tests if test in {*few, *more}], fails
 
 
+def no_hole(module, text, name, node, tests):
+    "Why the definition `name` is no hole; an empty text if it is one."
+    if is_hole(node): return 'there is nothing to write'
+    if not tests: return 'no test runs it'
+    return '' if failing(module, emptied(text, {name}), tests)[0] else 'no test fails without its body'
+
+
 def tabled(module):
     "What table.json is to keep of a module."
     start, text = time.perf_counter(), module_text(module)
@@ -113,7 +120,7 @@ def tabled(module):
     for name in [*found, '']:
         own = [(mutated, sentence) for mutated, sentence in mutants if edited(text, mutated, found) == name]
         few, fails = tested(module, text, name, [m for m, _ in own], [t for t, ran in trace['ran'].items() if name in ran[0]], seconds) if name else ([], [([], '')]*len(own))
-        why = 'no test runs it' if not few else '' if failing(module, emptied(text, {name}), few)[0] else 'no test fails without its body'
+        why = name and no_hole(module, text, name, found[name], few)
         if name: (refused if why else holes)[name] = why or few
         mistakes += [(name, sentence, *failed) for (_, sentence), failed in zip(own, fails)]
     for name in {name for name, _ in every_definition(ast.parse(text))} - {*found}: refused[name] = 'it is defined twice'
