@@ -1,8 +1,9 @@
 "Every lesson, run from top to bottom; and its saved form, which readers see first."
-import dis, json, re
+import dis, importlib, json, re
 from pathlib import Path
 import pytest
 import run_notebooks
+from exp.nb_04a import Callback
 from test_answers import LISTS
 
 ROOT = Path(__file__).parents[1]
@@ -65,14 +66,14 @@ def test_no_cell_is_longer_than_30_lines_and_no_class_than_45(path):
     assert [s for s in sources if len(s.splitlines()) > (45 if s.startswith('#export\nclass ') else 30)] == []
 
 
-def test_the_orders_of_callbacks_are_those_of_the_table_in_lesson_05():
-    from exp import nb_05, nb_05a, nb_05b, nb_06, nb_09, nb_12
+def test_the_orders_of_callbacks_are_those_of_the_table_in_lesson_05_and_none_is_missing():
     text = (ROOT/'nbs'/'05_learner.ipynb').read_text(encoding='utf-8')
-    rows = re.findall(r'"\| (\S+) \| `(\w+)` \|', text)
-    assert len(rows) >= 6
-    for order, name in rows:
-        cls = next(getattr(module, name) for module in (nb_05, nb_05a, nb_05b, nb_06, nb_09, nb_12) if hasattr(module, name))
-        assert cls.order == float(order.replace('−', '-').replace('∞', 'inf')), name
+    table = {name: float(order.replace('−', '-').replace('∞', 'inf')) for order, name in re.findall(r'"\| (\S+) \| `(\w+)` \|', text)}
+    modules = [importlib.import_module(f'exp.{path.stem}') for path in sorted((ROOT/'exp').glob('nb_*.py'))]
+    classes = {name: cls for module in modules for name, cls in vars(module).items() if isinstance(cls, type) and issubclass(cls, Callback)}
+    assert {name: classes[name].order for name in table} == table
+    with_order = [cls for cls in classes.values() if cls is not Callback and 'order' in vars(cls)]
+    assert [cls.__name__ for cls in with_order if not any(issubclass(classes[name], cls) for name in table)] == []
 
 
 @each_lesson

@@ -15,6 +15,37 @@ def said(**other):
     return f'told = {right | other}'.replace('Ellipsis', '...')
 
 
+def broken(test='not first_tensor(output).isfinite().all()', found='names[layer]', give='broken[0] if broken else None', layers='model', call='model(xb)'):
+    return f"""def first_broken(model, xb):
+    names, broken = {{layer: name for name, layer in model.named_modules()}}, []
+    def look(layer, inputs, output):
+        if {test}: broken.append({found})
+        return bool({test})
+    with Hooks({layers}, look) as hooks, torch.no_grad(): {call}
+    return {give}"""
+
+
+HANDLES = """def first_broken(model, xb):
+    broken, handles = [], []
+    def listener(name):
+        def look(layer, inputs, output):
+            if not first_tensor(output).isfinite().all(): broken.append(name)
+        return look
+    try:
+        for name, layer in model.named_modules():
+            if not [*layer.children()]: handles.append(layer.register_forward_hook(listener(name)))
+        model(xb)
+    finally:
+        for handle in handles: handle.remove()
+    return broken[0] if broken else None"""
+STOPS = """class Found(Exception): pass
+def first_broken(model, xb):
+    def look(layer, inputs, output):
+        x = first_tensor(output)
+        if not (x - x == 0).all(): raise Found(layer)
+    try:
+        with Hooks(model, look): model(xb)
+    except Found as e: return next(name for name, layer in model.named_modules() if layer is e.args[0])"""
 MENDED = listening('handles = []', 'try:', '    for layer in layers: handles.append(layer.register_forward_hook(f))', '    yield handles', 'finally:', '    for handle in handles: handle.remove()')
 BORN = '''def is_born_dead(w):
     net = init_layers(nn.Sequential(*[layer for _ in range(10) for layer in (nn.Linear(w, w), nn.ReLU())]))
@@ -61,4 +92,17 @@ ANSWERS = {
         [(said(A=('asleep', 'start again')), 'A: in sleep'), (said(A=('well', 'go on')), 'A: a loss of 2.31'), (said(B=('asleep', 'go on')), 'B: in sleep'), (said(B=('dead', 'go on')), 'B: how many units'), (said(C=('dead', 'start again')), 'C: the gradients are tiny'), (said(C=('well', 'go on')), 'C: a loss of 2.31'),
          (said(A=('dead', 'go on')), 'nothing will change'), (said(A=('dead', 'lower the rate')), 'did not wake'), (said(B=('well', 'lower the rate')), 'why touch it'), (said(B=('well', 'start again')), 'why throw it away'), (said(C=('asleep', 'go on')), 'it may wake'), (said(C=('asleep', 'lower the rate')), 'changes less still'),
          (said(A=('dying', 'start again')), 'A: no such state'), (said(C=('asleep', 'wait')), 'C: no such deed'), (said(B='well'), 'B: wanted a pair'), (said(B=...), 'B: wanted a pair'), ("told = 'A dead'", 'wanted a dict'), ("told = {'A': ('dead', 'start again')}", 'wanted a dict'), ('told = None', 'wanted a dict')]),
+    6: ([broken(), HANDLES, STOPS, broken(layers='[*model.modules()]'), broken(test='not math.isfinite(first_tensor(output).sum())'), broken(test='first_tensor(output).isnan().any() or first_tensor(output).isinf().any()')],
+        [(broken(give='broken[-1] if broken else None'), 'the last that is broken'), (broken(give='next((names[layer] for layer, kept in hooks if any(kept)), None)'), 'the order of the calls'),
+         (broken(test='first_tensor(output).isnan().any()'), 'an infinite number is broken, too'), (broken(test='first_tensor(output).isinf().any()'), 'one NaN is enough'), (broken(test='not first_tensor(output).isfinite().any()'), 'one NaN is enough'),
+         (broken(test='first_tensor(output).isnan().all()'), 'one NaN is enough'), (broken(found='layer'), 'not the layer itself'), (broken(found='type(layer).__name__'), 'this is its class'), (broken(found='leaves(model).index(layer)'), 'not its number'),
+         (broken(give='broken'), 'not several'), (broken(give='broken[0]'), 'IndexError'), (broken(give='broken[0] if broken else ""'), 'None is wanted'), (broken(give='broken[0] if broken else False'), 'None is wanted'), (broken(give='None'), 'is there a `return`'),
+         (broken().replace('    return broken[0]', '    broken[0]'), 'is there a `return`'), (broken(test='not output.isfinite().all()'), "'tuple' object has no attribute"), (broken(test='torch.is_tensor(output) and not output.isfinite().all()'), 'a tuple is not looked into'),
+         (broken(test='not (first_tensor(output).abs() < 1e6).all()'), 'a large number is not infinite'), (broken(test='not first_tensor(output).square().mean().isfinite()'), 'a large number is not infinite'),
+         (broken(found='names[layer].split(".")[-1]'), 'wanted is its whole name'), (broken(found='names[layer].split(".")[0]'), 'is no leaf'), (broken(found='f"{names[layer]} {type(layer).__name__}"'), 'is not the name that is wanted'),
+         (broken(test='not first_tensr(output).isfinite().all()'), 'first_tensr'), (HANDLES.replace('finally:\n        for handle in handles: handle.remove()', 'finally: pass'), 'a hook is left in the model'),
+         (HANDLES.replace('    try:\n        for name', '    if True:\n        for name').replace('    finally:\n        for', '        for'), 'when the model fails, a hook is left'),
+         (HANDLES.replace('finally:', 'except Exception: pass\n    finally:'), 'nobody hears of it'), ('first_broken = 3', 'not callable'), ('def first_broken(model): return None', 'takes 1 positional argument'), ('def first_brokn(model, xb): return "2"', 'is there a `return`'),
+         ('def first_broken(model, xb):\n    for name, layer in model.named_modules():\n        if name and not layer(xb).isfinite().all(): return name', 'your code fails with RuntimeError'),
+         ('def first_broken(model, xb):\n    for name, layer in model.named_modules():\n        if any(not p.isfinite().all() for p in layer.parameters(recurse=False)): return name', 'an infinite number is broken, too')]),
 }
