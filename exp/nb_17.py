@@ -100,10 +100,10 @@ def attention(q, k, v, mask=None, causal=False, scale=None):
 
 # ---
 # fold_in
-# %% nbs/17_attention.ipynb 1e256d3e
+# %% nbs/17_attention.ipynb 262a5a97
 def fold_in(state, scores, v):
-    """The state of a look-up, (largest score, sum of shares, sum of values weighted by them), after another block of
-    keys: their `scores` (..., n, b) and values `v` (..., b, e). Milakov and Gimelshein (2018)."""
+    """The state of a look-up, (largest score, sum of exp(score - largest), sum of values weighted by those), after
+    another block of keys: their `scores` (..., n, b), values `v` (..., b, e). Milakov and Gimelshein (2018)."""
     top, total, mix = state
     new = torch.maximum(top, scores.detach().amax(-1, keepdim=True))
     old, e = (top - new).exp(), (scores - new).exp()

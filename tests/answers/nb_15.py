@@ -4,11 +4,11 @@ def bits(a): return f'bits_a, bits_b = {a}'
 def whole(*lines): return 'def whole(data):\n' + '\n'.join('    ' + line for line in lines)
 def twins(result, plain='token.strip().lower()', keep='token.strip()'):
     return f'def with_twin(tokens):\n    plain = [{plain} for token in tokens if {keep}]\n    groups = Counter(plain)\n    return {result}'
-def wrong(change, first='256 + len(found)', key='(-counts[pair], pair)', stop='if counts[best] < 1: break', after='pass', back='    return found'):
+def wrong(change, first='256 + len(found)', key='(-counts[pair], pair)', stop='if counts[best] < 1: break', after='pass', back='    return found', shows="{b'ab': 2}"):
     return ('def train_wrong(words, n):\n    rows, counts, found = {word: list(word) for word in words}, Counter(), []\n'
             '    for word, times in words.items(): count_changes([], rows[word], times, counts)\n    while len(found) < n:\n'
             f'        best = min(counts, key=lambda pair: {key})\n        {stop}\n        for word, ids in rows.items():\n'
-            f'            rows[word] = merge(ids, best, {first})\n            {change}\n        found.append(best)\n        {after}\n{back}\n')
+            f'            rows[word] = merge(ids, best, {first})\n            {change}\n        found.append(best)\n        {after}\n{back}\nshows = {shows}\n')
 def chat(*lines): return 'def chat(tok, turns):\n' + '\n'.join('    ' + line for line in lines)
 def turn(start="tok.special[f'<|{who}|>']", text='*tok.encode(text)', end="tok.special['<|end|>']"):
     return chat('ids = []', f'for who, text in turns: ids += [{", ".join(part for part in (start, text, end) if part)}]', 'return ids')
@@ -45,17 +45,18 @@ ANSWERS = {
          (twins(f'len(tokens) - {TWINS}'), 'without a twin'), (twins(f'len(plain) - {TWINS}'), 'without a twin'), (twins('7'), 'none of the mistakes'), (twins('[t for t in plain if groups[t] > 1]'), 'its type is list'), (twins(TWINS, "token.lstrip(b' ').lower()"), 'at both ends'), (twins(TWINS, "token.strip(b' ').lower()"), 'at both ends'),
          (twins(TWINS, 'token.lstrip().lower()'), 'at both ends'), (twins(TWINS, "token.replace(b' ', b'').lower()"), 'within a token'), (twins(TWINS, "b''.join(token.split()).lower()"), 'within a token'), (twins(TWINS, "re.sub(b'[^a-z]', b'', token.lower())"), 'no letter'), ('with_twin = 417', 'wanted a function'),
          (twins(TWINS, "token.strip(' ').lower()"), 'TypeError'), (twins(TWINS, keep='len(token) > 1 and token.strip()'), 'of a single letter'), (twins(TWINS.replace('> 1', '> 2')), 'two are enough')]),
-    4: ([wrong('count_changes(ids, rows[word], words[word], counts)'), wrong('if ids != rows[word]: count_changes(ids, rows[word], words[word], counts)'), 'def train_wrong(words, n): return train_merges(words, n)', wrong(GOOD, stop='if counts[best] == 0: break'),
+    4: ([wrong('count_changes(ids, rows[word], words[word], counts)'), wrong('if ids != rows[word]: count_changes(ids, rows[word], words[word], counts)'), 'def train_wrong(words, n): return train_merges(words, n)\nshows = {b\'ab\': 2}', wrong(GOOD, stop='if counts[best] == 0: break'), wrong(GOOD, shows="{b'she': 3, b'the': 2, b'her': 1}"), wrong(GOOD, shows="{b'abc': 2}"),
          wrong('for _ in range(words[word]): count_changes(ids, rows[word], 1, counts)')],
         [(wrong('count_changes(ids, rows[word], 1, counts)'), 'the bug is still there'), (wrong('pass'), 'the same pair wins'), (wrong('count_changes([], rows[word], words[word], counts)'), 'not taken away'), (wrong('count_changes(ids, [], words[word], counts)'), 'has made not counted'),
          (wrong('count_changes(rows[word], ids, words[word], counts)'), 'not the other way round'), (wrong('count_changes(ids, rows[word], len(word), counts)'), 'not by its length'), (wrong('count_changes(ids, rows[word], len(ids), counts)'), 'not by its length'),
          (wrong('count_changes(ids, rows[word], words[word], counts)', '257 + len(found)'), 'makes token 256'), (wrong('count_changes(ids, rows[word], words[word], counts)', key='-counts[pair]'), 'the smaller is merged'), (wrong('count_changes(ids, rows[word], times, counts)'), 'belongs to the last word'),
-         (wrong('count_changes(ids, rows[word], words[ids], counts)'), 'TypeError'), ('def train_wrong(words, n): return train_merges({word: 1 for word in words}, n)', 'counts once everywhere'), ('def train_wrong(words, n): return train_merges(words, n + 1)', 'a merge too many'),
-         ('def train_wrong(words, n): train_merges(words, n)', 'is there a `return`'), ('train_wrong = None', 'wanted a function'),
-         ('', 'the bug is still there'), (wrong(GOOD, stop='pass'), 'when no pair is left'), (wrong(GOOD, stop='if counts[best] < 2: break'), 'when no pair is left'), (wrong(GOOD, stop='if counts[best] < 0: break'), 'when no pair is left'), (wrong(GOOD, after='return found'), 'inside the loop'),
+         (wrong('count_changes(ids, rows[word], words[ids], counts)'), 'TypeError'), ('def train_wrong(words, n): return train_merges({word: 1 for word in words}, n)\nshows = {b\'ab\': 2}', 'counts once everywhere'), ('def train_wrong(words, n): return train_merges(words, n + 1)\nshows = {b\'ab\': 2}', 'a merge too many'),
+         ('def train_wrong(words, n): train_merges(words, n)\nshows = {b\'ab\': 2}', 'is there a `return`'), ('train_wrong, shows = None, {b"ab": 2}', 'wanted a function'),
+         ("shows = {b'ab': 2}", 'the bug is still there'), (wrong(GOOD, stop='pass'), 'when no pair is left'), (wrong(GOOD, stop='if counts[best] < 2: break'), 'when no pair is left'), (wrong(GOOD, stop='if counts[best] < 0: break'), 'when no pair is left'), (wrong(GOOD, after='return found'), 'inside the loop'),
          (wrong(GOOD, back='        return found'), 'inside the loop'), (wrong('count_changes(ids, rows[word], n, counts)'), 'number of merges'), (wrong('count_changes(ids, rows[word], counts[best], counts)'), 'that of all words'), (wrong(BUG, after='counts[best] = 0'), 'neighbours are still counted'),
          (wrong(BUG, after='counts.pop(best)'), 'neighbours are still counted'), (wrong(BUG, after='counts = count_pairs(rows.values())'), 'counted anew'), (wrong('pass', after='counts = count_pairs(rows.values())'), 'counted anew'),
-         (wrong(GOOD).replace('min(', 'max(').replace('(-counts[pair], pair)', '(counts[pair], pair)'), 'the smaller is merged')]),
+         (wrong(GOOD).replace('min(', 'max(').replace('(-counts[pair], pair)', '(counts[pair], pair)'), 'the smaller is merged'),
+         (wrong(GOOD, shows='...'), 'not answered yet'), (wrong(GOOD, shows="{b'abcab': 1}"), 'Each of them comes once'), (wrong(GOOD, shows="{b'a': 9}"), 'no pair in these words'), (wrong(GOOD, shows="{b'she sells': 3, b'sea shells': 2}"), 'fewer than 19'), (wrong(GOOD, shows='b"abab"'), 'wanted {bytes'), (wrong(GOOD, shows='{"ab": 2}'), 'wanted {bytes'), (wrong(GOOD, shows='{}'), 'wanted {bytes'), (wrong(GOOD, shows='None'), 'wanted {bytes')]),
     5: ([turn(), chat("return [token for who, text in turns for token in (tok.special[f'<|{who}|>'], *tok.encode(text), tok.special['<|end|>'])]"), turn(start="tok.special['<|' + who + '|>']"),
          turn(start="tok.special['<|user|>' if who == 'user' else '<|model|>']")],
         [(chat("return tok.encode(''.join(f'<|{who}|>{text}<|end|>' for who, text in turns))"), 'encoded as if they were text'), (turn(end=''), '`<|end|>` is missing'), (turn(start=''), 'the speaker is missing'),
