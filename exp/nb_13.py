@@ -214,7 +214,7 @@ class InStep(Callback):
 
 # ---
 # Distributed
-# %% nbs/13_scale.ipynb 7d113a3a
+# %% nbs/13_scale.ipynb fe239857
 class Distributed(InStep):
     """Trains on the ranks that torchrun has started as one process would: each takes its part of every batch, gradients and losses
     are means over the examples of all, rank 0 alone prints and has callbacks of the classes `alone`. (What a layer computes over its
@@ -228,8 +228,7 @@ class Distributed(InStep):
         self.before_validate(learn)
     def before_validate(self, learn):
         place = f'{"training" if learn.training else "validation"} in epoch {learn.epoch + 1}'
-        buffers = [*learn.model.buffers()]
-        for b, same in zip(buffers, self.ranks.share(f'the start of {place}', [b.cpu() for b in buffers])): b.copy_(same)
+        for b, same in zip(learn.model.buffers(), self.ranks.share(f'the start of {place}', [b.cpu() for b in learn.model.buffers()])): b.copy_(same)
         learn.dl = Shard(learn.dl, self.ranks, place, f'{self.key} {place}')
     def before_batch(self, learn): self.empty, self.met, self.place = learn.dl.empty, False, f'batch {learn.batch + 1} of {learn.dl.place}'
     def after_backward(self, learn):
