@@ -122,7 +122,8 @@ def shows(text, lines):
 
 ABOUT = """> **This is a workbook.** The lesson is in `nbs/{stem}.ipynb`; here the bodies of {holes} definitions are left out. Write them. As long as nothing
 > stands there the library's version steps in, so every cell runs. The cell below each runs the tests that speak about what you have
-> written and says what fails, with the likely mistake. Where a later cell would give an answer away, it is folded."""
+> written and says what fails, with the likely mistake; they know what this lesson and those before it export, and nothing else of this
+> notebook. Where a later cell would give an answer away, it is folded."""
 START = """import sys; sys.path.append('..')                   # the project, seen from workbooks/
 from workbook import Workbook
 workbook = Workbook({arguments})"""

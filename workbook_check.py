@@ -10,8 +10,8 @@ from workbook_trial import FORKS, MEMORY, ROOT, sentence, spawned
 
 TABLE = ROOT/'tests'/'mutants'/'table.json'
 SECONDS = 10                                                 # of computing that a check may take; its tests take one or two
-EMPTY, AT = 'is still empty', 'in your line'
-NEAR = .5                                                    # how alike the failing tests of a known mistake must be
+EMPTY, AT, FORGOTTEN = 'is still empty', 'in your line', 'Nothing is returned: is there a `return`?'
+NEAR = .6     # how alike the failing tests of a known mistake must be: of 100 answers by somebody else, below it 7 of 10 thoughts were wrong
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 MAGIC = re.compile(r'(?m)^([ \t]*)[%!?].*')
 
@@ -234,6 +234,23 @@ def judged(module, name, answers, tests):
     return failed, failure(text, found) if failed else '', mark(found)
 
 
+def returns(node):
+    "Whether a function gives something back."
+    return any(isinstance(part, (ast.Yield, ast.YieldFrom)) or isinstance(part, ast.Return) and part.value for part in own_parts(node))
+
+
+def own_parts(node):
+    "What stands in a function, and not in one inside of it."
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(part, (*FUNCTIONS, ast.Lambda)): yield from (part, *own_parts(part))
+
+
+def forgets(module, name, source):
+    "Whether an answer gives nothing back where the solution does."
+    text = with_answers(module, {name: source})
+    return returns(definitions(ast.parse(module_text(module)))[name]) and not returns(definitions(ast.parse(text)).get(name, ast.parse('')))
+
+
 def check(module, name, source, beside=None):
     """Runs the tests of a definition on the answer `source`, alone in the module; where it fails, once more with the answers `beside`
     it, those of the same class. Raises Unfit."""
@@ -243,6 +260,7 @@ def check(module, name, source, beside=None):
     together = bool(failed and beside) and not judged(module, name, {**beside, name: source}, tests)[0]
     if together or not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
+    if forgets(module, name, source): return Result(False, failed, first, FORGOTTEN, f'{name}: not yet. {FORGOTTEN}')
     best, likely = likely_mistake(module, name, failed, seen)
     if best < 1 and AT in first: likely = None               # an error in a line of the answer says more than what is only near
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'

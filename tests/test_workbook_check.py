@@ -109,10 +109,10 @@ def test_where_there_is_no_fork_a_fresh_process_answers(parts, monkeypatch):
 # ---- the likely mistake
 
 def test_mistakes_of_other_definitions_are_not_told_and_values_decide_only_where_the_tests_are_the_same(parts, monkeypatch):
-    mutants = [['half', 'mine', [0, 1], 'mark'], ['half', 'another', [0, 1], 'other'], ['Box', 'elsewhere', [0, 1], 'mark']]
-    monkeypatch.setitem(parts, 'tables', lambda: {'nb_01': {'tests': ['a', 'b'], 'holes': {'half': [0, 1]}, 'mutants': mutants}})
-    assert parts['likely_mistake']('nb_01', 'half', ['a', 'b'], 'mark') == (1, 'mine') and parts['diagnose']('nb_01', 'half', ['a', 'b']) == 'mine”, or: “another'
-    assert parts['likely_mistake']('nb_01', 'half', ['a'], 'mark') == (.5, 'mine”, or: “another')
+    mutants = [['half', 'mine', [0, 1, 2], 'mark'], ['half', 'another', [0, 1, 2], 'other'], ['Box', 'elsewhere', [0, 1, 2], 'mark']]
+    monkeypatch.setitem(parts, 'tables', lambda: {'nb_01': {'tests': [*'abc'], 'holes': {'half': [0, 1, 2]}, 'mutants': mutants}})
+    assert parts['likely_mistake']('nb_01', 'half', [*'abc'], 'mark') == (1, 'mine') and parts['diagnose']('nb_01', 'half', [*'abc']) == 'mine”, or: “another'
+    assert parts['likely_mistake']('nb_01', 'half', [*'ab'], 'mark') == (2/3, 'mine”, or: “another')
 
 
 def test_the_nearest_mistake_is_the_one_with_the_same_tests_and_rare_ones_count_more(parts):
@@ -132,6 +132,16 @@ def test_nothing_is_said_where_no_mistake_is_near(workbook, parts, monkeypatch):
     assert told(1) is None and told(1, 2) == 'a half is whole'
     monkeypatch.setitem(parts, 'NEAR', .2)
     assert told(1) == 'a half is whole'
+
+
+def test_where_nothing_is_returned_that_is_said_and_a_return_inside_of_a_function_is_none(workbook, parts):
+    for answer in 'def half(x): x / 2', 'def half(x):\n    def of(y): return y / 2\n    of(x)', 'def half(x):\n    return':
+        found = workbook.check('nb_01', 'half', answer)
+        assert found.likely == 'Nothing is returned: is there a `return`?' and found.failed and found.likely in found.said
+    assert 'return' not in workbook.check('nb_01', 'half', 'def half(x): return x * 2').said
+    assert 'return' not in workbook.check('nb_01', 'Box.__init__', '    def __init__(self, x): self.x = 0').said
+    for text, gives in (('def f(): yield 1', True), ('def f(): yield from g()', True), ('def f(x):\n    if x: return x', True), ('async def f(): pass', False)):
+        assert parts['returns'](ast.parse(text).body[0]) is gives
 
 
 def test_of_mistakes_that_fail_the_same_tests_the_one_with_the_same_values_is_told(workbook):

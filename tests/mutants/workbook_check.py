@@ -39,4 +39,10 @@ MUTANTS = [
     ("failed = [test for test in tests if test not in found['passed']]", "failed = [test for test in tests if test in found['failed']]", 'a test that was not run has not failed'),
     ("together = bool(failed and beside) and not", "together = False and not", 'a method stands alone'),
     ("{**beside, name: source}", "beside", 'the others are enough'),
+    # a forgotten return
+    ("isinstance(part, ast.Return) and part.value for", "isinstance(part, ast.Return) for", 'a bare return gives something back'),
+    ("isinstance(part, (ast.Yield, ast.YieldFrom)) or ", "", 'a generator gives nothing back'),
+    ("if not isinstance(part, (*FUNCTIONS, ast.Lambda)): yield", "if True: yield", 'a return inside of an inner function is one'),
+    ("yield from (part, *own_parts(part))", "yield part", 'a return inside of an if is none'),
+    ("return returns(definitions(ast.parse(module_text(module)))[name]) and not", "return not", 'every definition gives something back'),
 ]
