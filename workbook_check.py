@@ -253,13 +253,14 @@ def forgets(module, name, source):
 
 def check(module, name, source, beside=None):
     """Runs the tests of a definition on the answer `source`, alone in the module; where it fails, once more with the answers `beside`
-    it, those of the same class. Raises Unfit."""
+    it, those of the same class, and what is said is of the better of the two. Raises Unfit."""
     tests = tests_of_hole(module, name)
     if why := unfit(name, source): return Result(False, tests, why, None, f'{name} {why}.')
-    failed, first, seen = judged(module, name, {name: source}, tests)
-    together = bool(failed and beside) and not judged(module, name, {**beside, name: source}, tests)[0]
-    if together or not failed:
-        return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * together}.')
+    alone = judged(module, name, {name: source}, tests)
+    both = judged(module, name, {**beside, name: source}, tests) if alone[0] and beside else alone
+    failed, first, seen = min(alone, both, key=lambda found: (len(found[0]), 'AttributeError' in found[1]))     # what it lacks may stand beside it
+    if not failed:
+        return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * bool(alone[0])}.')
     if forgets(module, name, source): return Result(False, failed, first, FORGOTTEN, f'{name}: not yet. {FORGOTTEN}')
     best, likely = likely_mistake(module, name, failed, seen)
     if best < 1 and AT in first: likely = None               # an error in a line of the answer says more than what is only near

@@ -83,6 +83,13 @@ def test_methods_that_agree_only_with_each_other_are_right_together(workbook):
     assert checked('Box.twice').passed and 'together with your other methods' in checked('Box.twice').said and checked('Box.__init__').passed
 
 
+def test_of_methods_that_agree_only_with_each_other_what_they_do_wrong_together_is_said(workbook):
+    other = {'Box.__init__': '    def __init__(self, x): self.n = x'}
+    found = workbook.check('nb_01', 'Box.twice', '    def twice(self): return self.n + 1', other)
+    assert not found.passed and 'AttributeError' not in found.said and 'together' not in found.said
+    assert 'AttributeError' in workbook.check('nb_01', 'Box.twice', '    def twice(self): return self.n + 1').said
+
+
 def test_a_module_that_does_not_load_is_told(workbook):
     result = workbook.check('nb_01', 'half', '@absent\ndef half(x): return x / 2')
     assert "the module does not load with it: NameError: name 'absent' is not defined" in result.first and len(result.failed) == 4

@@ -37,7 +37,8 @@ MUTANTS = [
     ("*[f'    {error}'] * bool(error), *at]", "*[f'    {error}'] * bool(error)]", 'the reader knows the line'),
     ("if found['how'] == 'end' and 'broken' not in found and found['end'] != 2 and set(failed) - set(found['failed']):", "if False:", 'the tests are those of the table'),
     ("failed = [test for test in tests if test not in found['passed']]", "failed = [test for test in tests if test in found['failed']]", 'a test that was not run has not failed'),
-    ("together = bool(failed and beside) and not", "together = False and not", 'a method stands alone'),
+    ("if alone[0] and beside else alone", "if False else alone", 'a method stands alone'),
+    ("(len(found[0]), 'AttributeError' in found[1])", "len(found[0])", 'what fails is said of the method alone'),
     ("{**beside, name: source}", "beside", 'the others are enough'),
     # a forgotten return
     ("isinstance(part, ast.Return) and part.value for", "isinstance(part, ast.Return) for", 'a bare return gives something back'),
