@@ -261,10 +261,10 @@ def check(module, name, source, beside=None):
     failed, first, seen = min(alone, both, key=lambda found: (len(found[0]), 'AttributeError' in found[1]))     # what it lacks may stand beside it
     if not failed:
         return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * bool(alone[0])}.')
-    if forgets(module, name, source): return Result(False, failed, first, FORGOTTEN, f'{name}: not yet. {FORGOTTEN}')
     best, likely = likely_mistake(module, name, failed, seen)
     if best < 1 and AT in first: likely = None               # an error in a line of the answer says more than what is only near
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
+    if 'None' in first and forgets(module, name, source): return Result(False, failed, first, FORGOTTEN, f'{said}\n{FORGOTTEN}')
     same = 'The same' if best == 1 else 'Much the same'
     return Result(False, failed, first, likely, said + (f'\n{same} tests fail for this mistake: “{likely}”.' if likely else ''))
 

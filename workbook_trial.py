@@ -72,8 +72,9 @@ def attempt(name, request, tell, plugin=Watch):
 # The first failing case, in shapes and numbers
 
 def nested(x):
-    "Numbers, and lists of them, with four digits."
-    if isinstance(x, (list, tuple)): return f'[{", ".join(map(nested, x))}]'
+    "Numbers, and lists and tuples of them, with four digits."
+    if isinstance(x, tuple): return f'({", ".join(map(nested, x))}{"," * (len(x) == 1)})'
+    if isinstance(x, list): return f'[{", ".join(map(nested, x))}]'
     return f'{x:.4g}' if isinstance(x, float) else describe(x)
 
 

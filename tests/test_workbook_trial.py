@@ -43,7 +43,7 @@ def test_an_error_in_the_answer_is_told_with_its_line_and_without_a_traceback(ha
 
 @pytest.mark.parametrize('value, words', [
     (np.array([[1., 2.5], [3., -1/3]]), 'float64 (2, 2) [[1, 2.5], [3, -0.3333]]'), (np.arange(100), 'int64 (100,) [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …]'), (np.float32(.5), 'float32 () 0.5'),
-    (1/3, '0.3333'), ([1, 1/3], '[1, 0.3333]'), ('a', "'a'"), ([np.ones(1)], '[float64 (1,) [1]]'), (object(), '<object object>'), ('x' * 300, "'" + 'x' * 198 + '…')])
+    (1/3, '0.3333'), ([1, 1/3], '[1, 0.3333]'), ((), '()'), ((1/3,), '(0.3333,)'), ([(1, 2)], '[(1, 2)]'), ('a', "'a'"), ([np.ones(1)], '[float64 (1,) [1]]'), (object(), '<object object>'), ('x' * 300, "'" + 'x' * 198 + '…')])
 def test_values_are_described_by_type_shape_and_first_numbers(value, words): assert workbook_trial.describe(value) == words
 
 

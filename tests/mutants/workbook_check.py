@@ -41,6 +41,7 @@ MUTANTS = [
     ("(len(found[0]), 'AttributeError' in found[1])", "len(found[0])", 'what fails is said of the method alone'),
     ("{**beside, name: source}", "beside", 'the others are enough'),
     # a forgotten return
+    ("if 'None' in first and forgets", "if forgets", 'what raises an error has forgotten its return'),
     ("isinstance(part, ast.Return) and part.value for", "isinstance(part, ast.Return) for", 'a bare return gives something back'),
     ("isinstance(part, (ast.Yield, ast.YieldFrom)) or ", "", 'a generator gives nothing back'),
     ("if not isinstance(part, (*FUNCTIONS, ast.Lambda)): yield", "if True: yield", 'a return inside of an inner function is one'),

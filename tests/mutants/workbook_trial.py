@@ -4,6 +4,7 @@ MUTANTS = [
     ("if self.cases > 1: return None", "pass", 'the last case is as good as the first'),
     ("if math.prod(x.shape) <= SHOWN else first", "", 'all numbers are shown'),
     ("{tuple(x.shape)} ", "", 'the numbers show the shape'),
+    ("    if isinstance(x, tuple): return f'({\", \".join(map(nested, x))}{\",\" * (len(x) == 1)})'\n    if isinstance(x, list)", "    if isinstance(x, (list, tuple))", 'a tuple is a list'),
     ("return f'{x:.4g}' if isinstance(x, float) else describe(x)", "return describe(x)", 'all digits are shown'),
     ("text if len(text) <= 200 else text[:199] + '…'", "text", 'a text may be long'),
     ("[:1 if hasattr(node, 'body') else 4]", "[:9]", 'a with is a line'),
