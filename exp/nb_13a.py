@@ -39,7 +39,7 @@ class Cluster:
 
 # ---
 # run_processes
-# %% nbs/13a_cluster.ipynb 13590739
+# %% nbs/13a_cluster.ipynb a25ecb8a
 def run_processes(program, p, timeout=120):
     """What the Python text `program`, run by torchrun in `p` processes of this machine with one thread each, writes
     as JSON into the file that its first argument names. RuntimeError with its last words when it fails, writes
@@ -60,7 +60,7 @@ def run_processes(program, p, timeout=120):
             if process.poll() is None: process.terminate()         # torchrun then ends the processes that it started
             process.wait()
         if process.returncode or not result.exists():
-            raise RuntimeError(f'{p} processes: exit status {process.returncode}: {said.strip()[-2000:]}')
+            raise RuntimeError(f'{p} processes: exit status {process.returncode}: {said.strip()[-4000:]}')
         return json.loads(result.read_text(encoding='utf-8'))
 
 # ---

@@ -1,5 +1,5 @@
 "An answer is tested in the module's place: what is right, what is said of what is not, and what harms nothing."
-import ast
+import ast, inspect
 import pytest
 from workbooks import BOX, HALF, half, parts, workbook
 
@@ -18,7 +18,7 @@ def test_a_method_is_moved_into_its_class_and_the_lines_of_a_text_in_it_stay(wor
     source = f'{pad}@functools.cache\n{pad}def twice(self):\n{pad}  """Two\n times."""\n{pad}  return f"""{{self.x}}\n{pad}end""" * 2'
     names = {'functools': __import__('functools')}
     exec(workbook.with_answers('nb_01', {'Box.twice': source}), names)
-    assert names['Box'](3).twice() == f'3\n{pad}end' * 2 and names['Box'].twice.__doc__ == 'Two\n times.' and names['Box'](3).text() == '3'
+    assert names['Box'](3).twice() == f'3\n{pad}end' * 2 and inspect.getdoc(names['Box'].twice) == 'Two\ntimes.' and names['Box'](3).text() == '3'
 
 
 def test_an_answer_for_what_the_module_has_not_is_refused(workbook):
