@@ -3,11 +3,10 @@
 
 # ---
 #
-# %% nbs/13_scale.ipynb 70c5e3cc
+# %% nbs/13_scale.ipynb 579b070a
 import argparse, atexit, contextlib, copy, datetime, hashlib, itertools, os, random, sys, time, traceback
 import numpy as np
-import torch
-import torch.distributed as dist
+import torch, torch.distributed as dist
 from torch.utils.data import DataLoader, IterableDataset
 from exp.nb_01 import FASHION_MNIST, MNIST
 from exp.nb_02 import get_data, normalize

@@ -11,8 +11,10 @@ FORKS = hasattr(os, 'fork') and sys.platform != 'darwin' and not torch.cuda.is_a
 LIMIT = int(os.environ.get("RANKS_LIMIT", 200))                                              # seconds: ends what hangs
 
 
-def rank_main(path, port, rank, size, f, args, how):
-    "What a rank does: it joins, calls `f(*args)` and writes what came of it."
+def rank_main(path, rank, size, f, args, how):
+    "What a rank does: it waits for the port of the store, joins, calls `f(*args)` and writes what came of it."
+    while size and Path(path).exists() and not Path(path, 'port').exists(): time.sleep(.005)
+    port = Path(path, 'port').read_text() if size else ''
     env = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': size, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port, 'TORCHELASTIC_RUN_ID': 'test',
            'TORCHELASTIC_USE_AGENT_STORE': True, 'GLOO_SOCKET_IFNAME': 'lo', 'OMP_NUM_THREADS': 1}
     os.environ |= {name: str(value) for name, value in env.items()} if size else {}
@@ -25,10 +27,13 @@ def rank_main(path, port, rank, size, f, args, how):
 
 def started(folder, size, f, args, how):
     "The processes of the ranks of `f(*args)`; a size of 0 is one plain process."
-    store = dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False) if size else None
     context = multiprocessing.get_context('fork' if FORKS else 'spawn')
-    ranks = [context.Process(target=rank_main, args=(folder, store and store.port, rank, size, f, args, how)) for rank in range(max(1, size))]
+    ranks = [context.Process(target=rank_main, args=(folder, rank, size, f, args, how)) for rank in range(max(1, size))]
     for process in ranks: process.start()
+    if not size: return ranks, None
+    store = dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)     # after the forks: its threads may hold locks, which a copy keeps for ever
+    Path(folder, 'new port').write_text(str(store.port))
+    Path(folder, 'new port').rename(Path(folder, 'port'))
     return ranks, store
 
 
