@@ -415,8 +415,6 @@ MUTANTS = [
     ("        p.add_(g, alpha=-lr)", "        p.sub_(g)", 'the rate is forgotten'),
     ("        p.add_(g, alpha=-lr)", "        p = p - lr*g", 'a new tensor under the same name is the step'),
     ("        p.add_(g, alpha=-lr)", "        p.add_(g, alpha=lr if maximize else -lr)", 'uphill is turned round twice'),
-    ("        self.generator = torch.Generator().manual_seed(torch.randint(2**62, ()).item() if seed is None else seed)",
-     "        self.generator = torch.default_generator if seed is None else torch.Generator().manual_seed(seed)", "without a seed the order is drawn from torch's generator itself"),
     ("self.workers = 0 if workers is None and not takes_many(ds) else workers", "self.workers = workers", 'every data set takes many numbers at once, unless workers are wanted'),
     ("self.workers = 0 if workers is None and not takes_many(ds) else workers", "self.workers = workers or 0", 'examples are always read one by one'),
     ("return len(self.ds)//self.bs if self.drop_last else -(-len(self.ds)//self.bs)", "return len(self.ds)//self.bs if self.drop_last else len(self.ds)//self.bs + 1", 'there is always one smaller batch more'),
