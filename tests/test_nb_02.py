@@ -9,15 +9,20 @@ from exp.nb_02 import Lin, Model, Module, Mse, Relu, get_data, kaiming_init, lin
 
 # ---- helpers
 
-def test_normalize_shifts_first_and_divides_then():
-    assert normalize(tensor([1., 3, 5]), 3, 2).tolist() == [-1, 0, 1]
+@pytest.mark.parametrize('mean, std, want', [(3, 2, [-1, 0, 1]), (3, 1, [-2, 0, 2]), (0, 4, [.25, .75, 1.25])], ids=['both', 'a shift alone', 'a division alone'])
+def test_normalize_shifts_first_and_divides_then(mean, std, want):
+    assert normalize(tensor([1., 3, 5]), mean, std).tolist() == want
 
 
 @pytest.mark.parametrize('x, passes', [(0., True), (9e-4, True), (-9e-4, True), (2e-3, False), (-2e-3, False), (float('nan'), False),
-                                       ([0, 5e-4], True), ([0, 1.], False), ([-1., 0], False)])
+                                       ([0, 5e-4], True), ([0, 1.], False), ([-1., 0], False), ([.5, -.5], False), ([0., 0, 2e-3], False)])
 def test_near_zero_looks_at_every_number_and_at_both_signs(x, passes):
     if passes: return test_near_zero(tensor(x))
     with pytest.raises(AssertionError, match='near zero: '): test_near_zero(tensor(x))
+
+
+def test_near_zero_hands_nothing_back():
+    assert test_near_zero(tensor([0., 1e-4])) is None
 
 
 def test_near_zero_takes_a_plain_number_and_another_tolerance():
@@ -77,13 +82,32 @@ def test_weights_are_plain_tensors_of_any_size():
 
 # ---- functions
 
-def test_lin_by_hand():
-    assert lin(tensor([[1., 2]]), tensor([[3., 4, 5], [6, 7, 8]]), tensor([10., 20, 30])).tolist() == [[25, 38, 51]]
+@pytest.mark.parametrize('f', [lin, lambda x, w, b: Lin(w, b)(x)], ids=['lin', 'Lin'])
+@pytest.mark.parametrize('x, w, b, want', [
+    ([[1., 2]], [[3., 4, 5], [6, 7, 8]], [10., 20, 30], [[25, 38, 51]]), ([[1.], [-2]], [[3., 1]], [0., 0], [[3, 1], [-6, -2]]),
+    ([[0., 0]] * 3, [[3.], [4]], [-5.], [[-5]] * 3), ([[2., -1]], [[3.], [4]], [5.], [[7]])], ids=['all', 'no bias', 'only a bias', 'inputs of sum 1'])
+def test_lin_by_hand(f, x, w, b, want):
+    assert f(tensor(x), tensor(w), tensor(b)).tolist() == want
 
 
-def test_relu_by_hand_and_by_its_laws():
+RELUS = pytest.mark.parametrize('relu', [relu, lambda x: Relu()(x)], ids=['relu', 'Relu'])
+
+
+@RELUS
+@pytest.mark.parametrize('x, want', [([-2., -0., 0., 3.], [0, 0, 0, 3]), ([.5, 3.], [.5, 3]), ([-.5, -3.], [0, 0])], ids=['both', 'above 0', 'below 0'])
+def test_relu_by_hand(relu, x, want):
+    assert relu(tensor(x)).tolist() == want
+
+
+@RELUS
+def test_relu_keeps_every_number_in_its_place(relu):
+    y = relu(tensor([[1., -1], [-3, 2], [-1, -2]]))
+    assert y.shape == (3, 2) and (y > 0).tolist() == [[True, False], [False, True], [False, False]]
+
+
+@RELUS
+def test_relu_by_its_laws(relu):
     x = tensor([-2., -0., 0., 3.])
-    assert relu(x).tolist() == [0, 0, 0, 3]
     assert torch.equal(relu(relu(x)), relu(x)) and torch.equal(relu(x) - relu(-x), x)
 
 
@@ -94,15 +118,36 @@ def test_what_is_no_number_or_infinite_is_not_hidden():
     assert lin(tensor([[nan]]), tensor([[0.]]), tensor([1.])).isnan() and normalize(tensor(1.), 0., 0.) == inf
 
 
-def test_mse_by_hand():
-    assert mse(tensor([[1.], [5.]]), tensor([[2.], [2.]])) == 5 and mse(torch.zeros(2, 3), torch.full((2, 3), 2.)) == 4
+@pytest.mark.parametrize('mse', [mse, lambda pred, targ: Mse()(pred, targ)], ids=['mse', 'Mse'])
+@pytest.mark.parametrize('pred, targ, want', [([[1.], [5.]], [[2.], [2.]], 5), ([[0., 0, 0]] * 2, [[2., 2, 2]] * 2, 4), ([[1.]], [[4.]], 9)],
+                         ids=['of both signs', 'three columns', 'one number'])
+def test_mse_by_hand(mse, pred, targ, want):
+    loss = mse(tensor(pred), tensor(targ))
+    assert loss.shape == () and loss == want
 
 
-@pytest.mark.parametrize('pred, targ', [((8, 1), (8,)), ((8,), (8, 1)), ((1,), ()), ((3, 2), (2, 3)), ((8, 1), (1, 1))])
+@pytest.mark.parametrize('shape', [(3, 1), (2, 3), (4,), (1, 1)])
+def test_the_gradient_of_mse_is_autograds_for_any_number_of_columns(shape):
+    torch.manual_seed(0)
+    pred, targ, layer = torch.randn(shape, requires_grad=True), torch.randn(shape), Mse()
+    F.mse_loss(pred, targ).backward()
+    layer(pred.detach(), targ)
+    torch.testing.assert_close(layer.backward(), pred.grad)
+
+
+@pytest.mark.parametrize('pred, targ', [((3, 2), (2, 3)), ((8, 1), (8,)), ((8,), (8, 1)), ((1,), ()), ((8, 1), (1, 1))])
 def test_mse_refuses_shapes_that_would_broadcast(pred, targ):
     for loss in (mse, Mse()):
         with pytest.raises(ValueError) as e: loss(torch.zeros(pred), torch.zeros(targ))
         assert str(e.value) == f'mse: pred {pred} and targ {targ} differ in shape'
+
+
+@pytest.mark.parametrize('x, g, want', [([-1., 2, 3], [5., -6, 7], [0, -6, 7]), ([4., 5], [2., 3], [2, 3]), ([-4., -5], [2., 3], [0, 0])],
+                         ids=['of both signs', 'all above 0', 'all below 0'])
+def test_relu_passes_the_gradient_where_its_input_was_positive(x, g, want):
+    layer = Relu()
+    layer(tensor(x))
+    assert layer.backward(tensor(g)).tolist() == want
 
 
 def test_the_gradient_of_relu_at_zero_is_zero():
@@ -121,6 +166,92 @@ def test_a_layer_changes_neither_its_input_nor_the_gradient_it_is_given(layer, i
 
 
 # ---- layers
+
+@pytest.mark.parametrize('which', ['w', 'b', 'x'])
+def test_each_gradient_of_lin_is_autograds(which):
+    torch.manual_seed(0)
+    t = {'x': torch.randn(3, 2), 'w': torch.randn(2, 4), 'b': torch.randn(4)}
+    g, layer, leaf = torch.randn(3, 4), Lin(t['w'], t['b']), {name: value.clone().requires_grad_() for name, value in t.items()}
+    layer(t['x'])
+    ours = {'x': layer.backward(g), 'w': t['w'].grad, 'b': t['b'].grad}
+    (lin(leaf['x'], leaf['w'], leaf['b']) * g).sum().backward()
+    torch.testing.assert_close(ours[which], leaf[which].grad)
+
+
+@pytest.mark.parametrize('wrt_input', [True, False])
+def test_the_gradient_of_an_input_is_handed_back_where_it_is_wanted(wrt_input):
+    layer = Lin(torch.ones(2, 3), torch.zeros(3), wrt_input)
+    layer(torch.ones(4, 2))
+    g = layer.backward(torch.ones(4, 3))
+    assert g.tolist() == [[3, 3]] * 4 if wrt_input else g is None
+
+
+def test_what_was_never_called_has_kept_nothing():
+    with pytest.raises(RuntimeError): Relu().kept()
+
+
+def test_what_is_kept_are_all_inputs_however_often_one_asks():
+    x, y, relu, loss = tensor([[-1.], [2.]]), tensor([[3.], [4.]]), Relu(), Mse()
+    relu(x), loss(x, y)
+    for _ in range(2): assert [t.tolist() for t in relu.kept()] == [x.tolist()] and [t.tolist() for t in loss.kept()] == [x.tolist(), y.tolist()]
+
+
+def test_a_layer_learns_the_very_tensors_it_was_given():
+    w, b = torch.zeros(2, 3), torch.zeros(3)
+    for layer in (Lin(w, b), Model([Lin(w, b)], Mse())): assert layer.parameters()[0] is w and layer.parameters()[1] is b
+
+
+class Scale(Module):
+    "Multiplies by one number, and learns it."
+    def __init__(self, a): self.a = a
+    def parameters(self): return [self.a]
+    def forward(self, x): return x * self.a
+
+
+def test_a_model_takes_layers_of_ones_own_and_asks_them_for_their_parameters():
+    net = Model([Scale(tensor(2.)), Lin(torch.ones(1, 1), torch.zeros(1)), Scale(tensor(3.))], Mse())
+    assert net.predict(tensor([[4.]])) == 24 and net.parameters()[0] is net.layers[0].a and net.parameters()[3] is net.layers[2].a
+
+
+def test_a_model_takes_any_loss():
+    class Distance(Module):
+        def forward(self, pred, targ): return (pred - targ).abs().sum()
+        def backward(self, g=1.): return g * (self.kept()[0] - self.kept()[1]).sign()
+    net = Model([Relu()], Distance())
+    assert net(tensor([5., -1]), tensor([2., 4])) == 7 and net.backward(2.).tolist() == [2, 0]
+
+
+def test_a_model_calls_its_layers_and_its_loss_so_that_they_keep_their_inputs():
+    x, y = tensor([[-1.], [2.]]), torch.zeros(2, 1)
+    net = Model([Relu(), Relu()], Mse())
+    net(x, y)
+    assert torch.equal(net.layers[0].kept()[0], x) and net.layers[1].kept()[0].tolist() == net.loss.kept()[0].tolist() == [[0], [2]]
+
+
+def test_every_parameter_has_a_gradient_after_a_backward_pass():
+    net = Model([Lin(tensor([[2.]]), tensor([0.])), Relu(), Lin(tensor([[5.]]), tensor([0.]))], Mse())
+    net(tensor([[1.]]), tensor([[7.]])), net.backward()
+    assert all(torch.is_tensor(p.grad) and p.grad.shape == p.shape for p in net.parameters())
+
+
+def test_a_gradient_from_above_reaches_the_weights():
+    w, b = tensor([[2.]]), tensor([0.])
+    net = Model([Lin(w, b)], Mse())
+    net(tensor([[3.]]), tensor([[5.]])), net.backward(4.)                    # the loss sends back 2, four times
+    assert (w.grad.item(), b.grad.item()) == (24, 8)
+
+
+def test_a_model_without_layers_hands_back_the_gradient_of_its_loss():
+    net = Model([], Mse())
+    net(tensor([5., 1]), tensor([2., 2]))
+    assert net.parameters() == [] and net.backward().tolist() == [3, -1] and net.backward(2.).tolist() == [6, -2]
+
+
+def test_the_gradient_of_a_layer_is_made_from_that_of_the_layer_behind_it():
+    net = Model([Lin(tensor([[2.]]), tensor([0.])), Lin(tensor([[5.]]), tensor([0.]))], Mse())
+    net(tensor([[1.]]), tensor([[7.]]))                                      # the loss sends back 6
+    assert net.backward().tolist() == [[60]] and [p.grad.item() for p in net.parameters()] == [30, 30, 12, 6]
+
 
 def make(wrt_input=True, dtype=torch.float64, n=6, m=5, nh=4):
     "A small network with its inputs, targets, and PyTorch's layers with the same weights."
@@ -380,12 +511,18 @@ def data(): return get_data()
 def test_the_data_are_50000_and_10000_rows_of_pixels_and_class_numbers(data):
     x_train, y_train, x_valid, y_valid = data
     assert (x_train.shape, y_train.shape, x_valid.shape, y_valid.shape) == ((50_000, 784), (50_000,), (10_000, 784), (10_000,))
-    assert x_train.dtype == x_valid.dtype == torch.float32 and y_train.dtype == y_valid.dtype == torch.int64
 
 
 def test_pixels_are_fractions_of_256(data):
-    x = torch.cat([data[0], data[2]])
-    assert x.min() == 0 and x.max() == 255/256 and (x * 256 == (x * 256).round()).all()
+    for x in (data[0][:500], data[2][:500]): assert x.min() == 0 and x.max() == 255/256 and (x * 256 == (x * 256).round()).all()
+
+
+def test_pixels_are_numbers_of_32_bits_and_class_numbers_whole_ones_of_64(data):
+    assert [t.dtype for t in data] == [torch.float32, torch.int64] * 2
+
+
+def test_every_picture_is_a_row_of_784_pixels(data):
+    assert data[0][0].shape == data[2][0].shape == (784,)
 
 
 def test_every_row_is_an_image_of_the_file_line_after_line(data):

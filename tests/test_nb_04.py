@@ -36,6 +36,13 @@ def test_a_constant_added_to_all_logits_changes_nothing():
     torch.testing.assert_close(logsumexp(z + 100), logsumexp(z) + 100)
 
 
+@pytest.mark.parametrize('ours, theirs', [(logsumexp, lambda z: torch.logsumexp(z, -1)), (log_softmax, lambda z: F.log_softmax(z, -1))], ids=['logsumexp', 'log_softmax'])
+@pytest.mark.parametrize('z', [torch.tensor([[1000., 0], [0, -1000], [-1000, -1000]]), torch.arange(24.).reshape(2, 3, 4), torch.arange(3.)],
+                         ids=['far apart', 'three axes', 'one axis'])
+def test_each_row_has_a_sum_of_its_own(ours, theirs, z):
+    torch.testing.assert_close(ours(z), theirs(z))
+
+
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
     assert cross_entropy(torch.zeros(4, 10), tensor([0, 3, 9, 9])) == tensor(10.).log()
 
@@ -113,6 +120,36 @@ def agree(a, b):
     for p, q in zip(a, b, strict=True): torch.testing.assert_close(p, q)
 
 
+@pytest.mark.parametrize('want, settings', [
+    (8.5, {}), (8.25, {'momentum': .5}), (8.5, {'momentum': .5, 'dampening': .25}), (7.625, {'momentum': .5, 'nesterov': True}), (7.55, {'weight_decay': .1}),
+    (7.05, {'momentum': .5, 'weight_decay': .1}), (11.5, {'maximize': True}), (10.5, {'maximize': True, 'weight_decay': .1})], ids=str)
+def test_two_steps_by_hand(want, settings):
+    p = tensor([10.], requires_grad=True)
+    opt = SGD([p], .5, **settings)
+    for g in (1., 2.):
+        p.grad = tensor([g])
+        opt.step()
+    assert p.item() == pytest.approx(want)
+
+
+@pytest.mark.parametrize('arguments, want', [((), (1e-3, 0, 0, 0, False, False)), ((.1, .9), (.1, .9, 0, 0, False, False)), ((.1, .9, .2, .3), (.1, .9, .2, .3, False, False)),
+                                             ((.1, .9, 0., .3, True, True), (.1, .9, 0, .3, True, True))], ids=['none', 'two', 'four', 'all'])
+def test_an_optimiser_has_the_settings_that_it_was_given(arguments, want):
+    assert SGD([P], *arguments).settings() == [dict(zip(['lr', 'momentum', 'dampening', 'weight_decay', 'nesterov', 'maximize'], want))]
+
+
+@pytest.mark.parametrize('setting', ['lr', 'momentum', 'weight_decay', 'dampening'])
+@pytest.mark.parametrize('value', [0, 1, 1.5])
+def test_zero_and_numbers_above_one_are_settings(setting, value):
+    assert SGD([P], **{setting: value}).settings()[0][setting] == value
+
+
+def test_each_parameter_has_a_memory_of_its_own():
+    a, b = SGD([torch.zeros(1), torch.zeros(1)], .1).memory.values()
+    a['steps'] = 1
+    assert b == {}
+
+
 MOMENTA = [(0., 0., False), (0., .3, False), (.9, 0., False), (.9, .3, False), (.9, 0., True), (.5, 0., True)]
 HAPPENINGS = {
     'nothing': lambda i, opt, p, momentum: None,
@@ -182,6 +219,40 @@ def test_zero_grad_forgets_all_gradients():
     F.cross_entropy(m(torch.ones(1, 4)), tensor([0])).backward()
     opt.zero_grad()
     assert all(p.grad is None for p in m.parameters())
+
+
+def test_zero_grad_leaves_weights_and_memory_as_they_are():
+    p = tensor([1.], requires_grad=True)
+    p.grad = tensor([3.])
+    opt = SGD([p], .5, momentum=.9)
+    opt.step()
+    opt.zero_grad()
+    assert p.tolist() == [-.5] and opt.memory[p]['velocity'].tolist() == [3]
+
+
+def stepped(momentum=.9):
+    "An optimiser of two groups after a step in which one of its three parameters had a gradient."
+    p = shaped((2, 1), 3, 4)
+    p[1].grad = tensor([1., 2, 3])
+    opt = SGD([{'params': p[:2]}, {'params': p[2:], 'lr': .25}], .5, momentum=momentum)
+    opt.step()
+    return opt
+
+
+@pytest.mark.parametrize('part, want', [('shapes', [[(2, 1), (3,)], [(4,)]]), ('memory', [[], ['velocity'], []]), ('settings', [.5, .25])])
+def test_a_state_has_one_list_of_each_kind_in_the_order_of_the_parameters(part, want):
+    state = stepped().state_dict()[part]
+    if part == 'settings': assert [settings['lr'] for settings in state] == want and 'params' not in state[0]
+    else: assert state == want if part == 'shapes' else [[*memory] for memory in state] == want
+
+
+@pytest.mark.parametrize('part', ['memory', 'settings'])
+def test_a_loaded_optimiser_has_what_was_saved(part):
+    opt, other = stepped(), stepped(.5)
+    for memory in other.memory.values(): memory.update(old=1)
+    other.load_state_dict(opt.state_dict())
+    if part == 'settings': assert other.settings() == opt.settings()
+    else: assert [[(name, v.tolist()) for name, v in memory.items()] for memory in other.memory.values()] == [[], [('velocity', [1, 2, 3])], []]
 
 
 def saved(opt):
@@ -357,8 +428,21 @@ def test_rows_are_taken_as_by_an_index(i):
     if not torch.is_tensor(i): assert take([5, 6, 7, 8], i) == [5, 6, 7, 8][i]
 
 
-def test_unequal_lengths_and_empty_data_sets_are_refused():
-    with pytest.raises(ValueError, match='Dataset: 3 inputs and 2 targets'): Dataset(torch.zeros(3), torch.zeros(2))
+def test_one_example_has_no_axis_of_examples_and_a_batch_of_one_has():
+    ds = Dataset(torch.zeros(4, 3), torch.zeros(4))
+    assert [t.shape for t in ds[2]] == [(3,), ()] and [t.shape for t in ds[2:3]] == [t.shape for t in ds[tensor([2])]] == [(1, 3), (1,)]
+
+
+def test_the_length_of_a_data_set_is_the_number_of_its_examples():
+    assert len(Dataset(torch.zeros(4, 3), torch.zeros(4))) == len(Dataset(torch.zeros(4), torch.zeros(4, 3))) == len(Dataset('abcd', [1, 2, 3, 4])) == 4
+
+
+def test_unequal_lengths_are_refused():
+    for x, y in ((3, 2), (2, 3)):
+        with pytest.raises(ValueError, match=f'Dataset: {x} inputs and {y} targets'): Dataset(torch.zeros(x), torch.zeros(y))
+
+
+def test_empty_data_sets_are_refused():
     with pytest.raises(ValueError, match='Dataset: there are no examples'): Dataset(torch.zeros(0), torch.zeros(0))
 
 
@@ -404,6 +488,30 @@ def test_ordered_batches_are_those_of_torchs_loader(bs, drop_last, workers):
     theirs = list(DataLoader(TensorDataset(NUMBERS.x, NUMBERS.y), bs, drop_last=drop_last))
     assert [[t.tolist() for t in batch] for batch in ours] == [[t.tolist() for t in batch] for batch in theirs]
     assert len(ours) == len(theirs)
+
+
+@pytest.mark.parametrize('bs, drop_last, want', [(3, False, 4), (3, True, 3), (5, False, 2), (5, True, 2), (10, False, 1), (7, False, 2), (7, True, 1)])
+def test_the_number_of_batches_by_hand(bs, drop_last, want):
+    assert len(BatchLoader(NUMBERS, bs, drop_last=drop_last)) == want
+
+
+def test_shuffled_batches_mix_examples_from_everywhere():
+    loader = BatchLoader(NUMBERS, 5, shuffle=True, seed=0)
+    assert {tuple(sorted(batch)) for _ in range(3) for batch in seen(loader)} - {(0, 1, 2, 3, 4), (5, 6, 7, 8, 9)}
+
+
+def test_the_state_of_a_loader_is_another_after_each_epoch():
+    loader = BatchLoader(NUMBERS, 4, shuffle=True, seed=0)
+    before = copy.deepcopy(loader.state_dict()['generator'])
+    seen(loader)
+    assert not torch.equal(before, loader.state_dict()['generator'])
+
+
+def test_a_loader_that_loads_a_state_leaves_torchs_generator_alone():
+    a, b = [BatchLoader(NUMBERS, 4, shuffle=True, seed=seed) for seed in (0, 1)]
+    before = torch.get_rng_state()
+    b.load_state_dict(a.state_dict())
+    assert torch.equal(before, torch.get_rng_state()) and seen(a) == seen(b)
 
 
 @pytest.mark.parametrize('workers', [None, 0])
@@ -698,6 +806,21 @@ def test_fit_reports_each_epoch_and_trains_in_train_mode():
     assert history[0][0] > history[1][0] > history[2][0]
 
 
+@pytest.mark.parametrize('epochs', [1, 3])
+def test_fit_validates_once_after_each_epoch_what_is_known_by_then(epochs):
+    m, ds = model(), digits()
+    history = fit(epochs, m, F.cross_entropy, SGD(m.parameters(), .5), BatchLoader(ds, 20), BatchLoader(ds, 40))
+    assert len(history) == epochs == len(set(history)) and history[-1] == validate(m, F.cross_entropy, BatchLoader(ds, 40))
+
+
+def test_fit_trains_on_every_batch_of_every_epoch():
+    class Count(SGD):
+        def step(self): counts.append(1), super().step()
+    m, ds, counts = model(), digits(), []
+    fit(3, m, F.cross_entropy, Count(m.parameters(), .5), BatchLoader(ds, 16), BatchLoader(ds, 40))
+    assert len(counts) == 9
+
+
 def test_fit_for_no_epochs_changes_nothing():
     m, ds = model(), digits()
     before = copy.deepcopy(m.state_dict())
@@ -705,9 +828,13 @@ def test_fit_for_no_epochs_changes_nothing():
     agree(before.values(), m.state_dict().values())
 
 
-def test_the_test_set_is_the_test_file_in_the_units_of_the_training_set():
+def test_the_test_set_is_the_test_file():
     x, y = get_test_data(.1304, .3073)
     assert x.shape == (10_000, 784) and y[:5].tolist() == [7, 2, 1, 0, 4] and y.dtype == torch.int64
+
+
+def test_the_test_set_has_the_units_of_the_training_set():
+    x, _ = get_test_data(.1304, .3073)
     assert x.min() == pytest.approx(-.1304/.3073) and x.max() == pytest.approx((255/256 - .1304)/.3073)
 
 
