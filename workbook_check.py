@@ -144,7 +144,7 @@ def nearest(mistakes, failed):
     """(how near, which) of the `mistakes`, pairs (which, failing tests), whose tests are most like those that `failed`: of 1 those
     that fail the same ones. The measure is that of Jaccard, with the weight of each test."""
     weight = weights([fails for _, fails in mistakes])
-    def total(tests): return sum(weight.get(test, math.log(len(mistakes) + 1)) for test in tests)
+    def total(tests): return math.fsum(weight.get(test, math.log(len(mistakes) + 1)) for test in tests)      # in any order the same
     near = [(total(fails & failed) / total(fails | failed) if fails | failed else 0, thought) for thought, fails in mistakes]
     best = max(near, default=(0, ''))[0]
     return best, [thought for score, thought in near if score == best]

@@ -131,6 +131,12 @@ def test_the_nearest_mistake_is_the_one_with_the_same_tests_and_rare_ones_count_
     assert nearest(often, {'1', '3'})[1] == ['b'] and 0 < nearest(often, {'1'})[0] < nearest(often, {'3'})[0] < 1
 
 
+def test_the_same_tests_are_as_near_as_can_be_however_many_there_are_and_in_whatever_order(parts):
+    tests = [f'test {i}' for i in range(60)]
+    mistakes = [(str(i), {*tests[i:]}) for i in range(50)]
+    for i in range(50): assert parts['nearest'](mistakes, {*reversed(tests[i:])}) == (1, [str(i)])
+
+
 def test_nothing_is_said_where_no_mistake_is_near(workbook, parts, monkeypatch):
     def told(*numbers): return workbook.diagnose('nb_01', 'half', {tests[i] for i in numbers})
     tests = [*workbook.tests_of_hole('nb_01', 'half'), 'another test']
@@ -146,7 +152,8 @@ def test_where_nothing_is_returned_that_is_said_and_a_return_inside_of_a_functio
         found = workbook.check('nb_01', 'half', answer)
         assert found.likely == 'Nothing is returned: is there a `return`?' and found.failed and 'None' in found.said and found.said.endswith(found.likely)
     for answer in 'return x * 2', 'raise ValueError', 'while True: pass': assert 'Nothing' not in workbook.check('nb_01', 'half', f'def half(x): {answer}').said
-    assert 'Nothing' not in workbook.check('nb_01', 'Box.__init__', '    def __init__(self, x): self.x = 0').said
+    found = workbook.check('nb_01', 'Box.__init__', '    def __init__(self, x): self.x = None')
+    assert 'None' in found.first and 'Nothing' not in found.said
     for text, gives in (('def f(): yield 1', True), ('def f(): yield from g()', True), ('def f(x):\n    if x: return x', True), ('async def f(): pass', False)):
         assert parts['returns'](ast.parse(text).body[0]) is gives
 

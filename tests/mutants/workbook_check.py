@@ -18,6 +18,7 @@ MUTANTS = [
     ("key=lambda name: -found[name].lineno)", "key=lambda name: found[name].lineno)", 'lines that are replaced do not move the others'),
     ("shifted(answers[name], node.col_offset)", "shifted(answers[name], 0)", 'a method is a function'),
     # the likely mistake
+    ("math.fsum(weight", "sum(weight", 'sums are the same in any order'),
     ("math.log((len(mistakes) + 1) / sum(test in fails for fails in mistakes))", "1", 'each test says as much'),
     ("total(fails & failed) / total(fails | failed)", "total(fails & failed) / total(fails)", 'tests that fail beside do not matter'),
     ("total(fails & failed) / total(fails | failed)", "total(fails & failed) / total(failed)", 'tests that pass do not matter'),
