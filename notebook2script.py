@@ -30,8 +30,8 @@ class Refused(Exception):
     def __str__(self): return '\n'.join(self.args)
 
 class Result:
-    """What an export did, or would: the paths `written`, `unchanged`, `removed`; `changes`, of those written (state, old
-    text, new text); `orphans`, without a notebook, by state; `errors`, which stop it; `problems`, which do not; `notes`."""
+    """What an export did, or would: the paths `written`, `unchanged`, `removed`; `changes`, of those written (state,
+    old text, new one); `orphans`, without a notebook, by state; `errors` stop it, `problems` and `notes` do not."""
     def __init__(self):
         self.unchanged, self.removed, self.changes, self.orphans = [], [], {}, {}
         self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
@@ -62,12 +62,11 @@ def settings(folder):
 
 def project(start):
     "(root, folder of the notebooks, folder of the modules) of the project around a folder, or None: the first upwards."
-    for folder in (start, *start.parents):
-        if (table := settings(folder)) is not None:
-            return folder, *(Path(os.path.abspath(folder/table.get(*place)))
-                             for place in (('notebooks', 'nbs'), ('out', 'exp')))
-        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
-        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
+    for root in (start, *start.parents):
+        if (table := settings(root)) is not None:
+            return root, *(Path(os.path.abspath(root/table.get(*p))) for p in [('notebooks', 'nbs'), ('out', 'exp')])
+        if (root/'nbs').is_dir(): return root, root/'nbs', root/'exp'
+        if any((root/'exp').glob('nb_*.py')): return root, root, root/'exp'
 
 def places(paths):
     "The same for a run over `paths`: that of the first of them, or else that of the current folder."
@@ -156,7 +155,8 @@ def cells_of(data, shown):
 # Select: cells -> exported cells
 
 DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*|\.[ \t]*)?'
-FENCE, QUOTED = r'(?m)^[ \t]*(```|~~~)|<pre|\$\$', r'(?ms)^[ \t]*(`{3,}+|~{3,}+).*?^[ \t]*\1|<pre.*?</pre|\$\$.*?\$\$'
+FENCE = r'(?m)^[ \t]*(?:```|~~~)|<pre|\$\$|^(?:[ \t]*# | {4}|\t).*\Z'                    # open, or a title, or indented
+QUOTED = r'(?ms)^[ \t]*(`{3,}+|~{3,}+).*?^[ \t]*\1|<pre.*?</pre|\$\$.*?\$\$'
 WORDS, ALMOST = ('export', 'exports', 'exporti', 'exportd'), 'almost a directive'
 SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
          for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
@@ -194,8 +194,7 @@ def misses(kind, lines, words, top):
     marks = [i for i, word in words.items() if word != ALMOST]
     for i, word in words.items():
         if kind != 'code':
-            fenced = re.search(FENCE, re.sub(QUOTED, '', '\n'.join(lines[:i])))
-            quoted = fenced or re.match('[ \t]*# | {4}|\t', lines[i])
+            quoted = re.search(FENCE, re.sub(QUOTED, '', '\n'.join(lines[:i + 1])))
             if i in marks and not quoted: yield i, f'a directive in a {kind} cell exports nothing'
         elif i < top:
             if word == ALMOST: yield i, f'{lines[i].strip()!r} exports nothing: is it meant to be #export?'
@@ -224,7 +223,7 @@ MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w
 NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 
 class Module:
-    "What a notebook's `cells` export: its `name` and `order`, the cells `exported`, its `text`, `facts` about its names."
+    "What a notebook's `cells` export: its `name` and `order`, the cells `exported`, its `text`, `facts` about names."
     def __init__(self, shown, cells, package, result):
         self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
@@ -249,20 +248,19 @@ class Module:
         return problems
 
     def problem(self, message, code, at, name='', error='', around=()):
-        """A problem at the instruction of index `at` in a code object, which concerns a name; None where the line says
-        `# noqa`, or stands where the `error` is meant to happen, or inside one of the kinds `around`."""
+        "A problem with a name at the instruction `at` of a code object; None where `# noqa` or `excused` says so."
         number, line, column, last = place(code, at)
         lines = (cell := self.cells[number - 1]).code.split('\n')[line - 1:last]
         at = len((text := '\n'.join(lines)).encode()[:column].decode('utf-8', 'ignore'))
         if not text.startswith(name, at) and (word := re.search(rf'\b{name}\b', text)): at = word.start()
-        below = text.count('\n', 0, at)
-        if name and (re.search(NOQA, lines[0] + lines[below]) or excused(cell, line, column, name, error, around)): return
-        return cell.problem(message, cell.line(line + below), at - text.rfind('\n', 0, at) - 1)
+        row = text.count('\n', 0, at)
+        if name and (re.search(NOQA, lines[0] + lines[row]) or excused(cell, line, column, name, error, around)): return
+        return cell.problem(message, cell.line(line + row), at - text.rfind('\n', 0, at) - 1)
 
 def place(code, at):
     "(number of the cell, line of its code from 1, column from 0 in bytes, last line) of an instruction."
     line, last, column, _ = [*code.co_positions()][at]
-    return int(code.co_filename), line or code.co_firstlineno, column or 0, last or code.co_firstlineno
+    return int(code.co_filename), line or code.co_firstlineno, column or 0, last or line or code.co_firstlineno
 
 def lift(cell, future):
     "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
@@ -305,8 +303,7 @@ def check(cell, flags, facts, above=''):
     return []
 
 
-# Names: does everything that a module reads exist? Python's compiler knows which names it sets and reads: these are its
-# Facts. Names follows the star imports from one module to the next. Five checks compare the two.
+# Names: does all that a module reads exist? Facts are what it sets and reads; Names follows star imports
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
@@ -319,9 +316,8 @@ NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Facts:
-    """What the code of the module `name` of a `package` does with names: which are `bound`; its `imports` and `reads`.
-    Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
-    then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
+    """What a module does with names: which are `bound`; its `imports` and `reads`, with a code object and the index
+    of an instruction, and whether the name is not bound by then; `doubt` says why more names may be bound."""
     def __init__(self, name='', package='', text='', path=None, folders=(), bound=(), doubt=''):
         self.name, self.package, self.text, self.path, self.folders = name, package, text, path, folders
         self.bound, self.reads, self.imports, self.doubt = {*bound}, [], [], doubt
@@ -363,22 +359,20 @@ def instructions(code):
 class Unknown(Exception): "Which names a module has cannot be known; says why."
 
 class Names:
-    """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
-    imported. Each is looked at once."""
+    "The names of modules, each read once: those of this run, those in the folder `out`, and installed ones."
     def __init__(self, modules, root, out):
         self.out, self.path, self.given = out, [str(root), *sys.path], {}
         self.known = {module.facts.name: module.facts for module in modules}
 
     def facts(self, dotted):
         "The Facts of a module."
-        if dotted not in self.known:
-            first, *rest = dotted.split('.')
-            path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-            try: self.known[dotted] = (Facts(dotted, first, text := path.read_text('utf-8')).add(compiled(text))
-                                       if first == self.out.name and path.is_file() else self.installed(dotted))
-            except (*NO_PROGRAM, ImportError, OSError) as e:
-                self.known[dotted] = Facts(dotted, doubt=f'cannot be read: {e}')
-        return self.known[dotted]
+        if dotted in self.known: return self.known[dotted]
+        first, *rest = dotted.split('.')
+        path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
+        try: facts = (Facts(dotted, first, text := path.read_text('utf-8')).add(compiled(text))
+                      if first == self.out.name and path.is_file() else self.installed(dotted))
+        except (*NO_PROGRAM, ImportError, OSError) as e: facts = Facts(dotted, doubt=f'cannot be read: {e}')
+        return self.known.setdefault(dotted, facts)
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
@@ -432,8 +426,7 @@ class Names:
         if not (lost := wanted - facts.bound): return lost
         names, others = self.scope(facts)
         for other in others.values() if lost - names else ():
-            why = other.doubt or writes(other.source(), strict=not other.path)
-            if why: raise Unknown(f'{other.name} {why}')
+            if why := other.doubt or writes(other.source(), strict=not other.path): raise Unknown(f'{other.name} {why}')
         return lost - names
 
 def compiled(text): return compile(text, 'module', 'exec', 0, True, 0)
@@ -449,8 +442,7 @@ def every(text):
 
 def stub(dotted, places, spec):
     "The Facts of a module whose code is none of Python's: what its stub says, or else every name in its binary."
-    for file in (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__')):
-        if not os.path.isfile(file): continue
+    for file in filter(os.path.isfile, (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__'))):
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
         return Facts(dotted, bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
@@ -472,8 +464,7 @@ def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
     soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
     for given, others in (names.star(base) for base, taken, _, _ in module.facts.imports if soon and '*' in taken):
-        for other in others.values():
-            if other.doubt: raise Unknown(f'{other.name} {other.doubt}')
+        if dark := [other for other in others.values() if other.doubt]: raise Unknown(f'{dark[0].name} {dark[0].doubt}')
         soon = [read for read in soon if read[0] not in given]
     for name, code, at in soon:
         wrong = f'`{name}` is read here, above the line that sets it'
@@ -497,12 +488,10 @@ def listed(module, names):
         line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
         yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', line)
 
-AROUND = """If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp AsyncFor AsyncWith
-    """.split()
+AROUND = 'If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp'.split()
 
 def excused(cell, line, column, name, error, around=()):
-    """Whether a place in a cell is meant for a name that may be missing: in a `try` that catches the error, or under
-    a condition that asks for Python's version, a type checker or the name; or inside one of the kinds `around`."""
+    "Whether a name may be missing here: in a `try` for the error, under a condition on it, or inside a kind `around`."
     import ast
     for node in ast.walk(ast.parse(cell.code)):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
@@ -646,13 +635,10 @@ def plan(modules, root, out, force, whole, result):
 
 def orphans(modules, root, out):
     "By path, the state of each module of ours that no notebook gives: none of `modules`, and not the one it names."
-    states = {}
-    for path in sorted({*out.glob('nb_*.py')} - {out/f'{module.name}.py' for module in modules}):
-        state, text = standing(path)
-        owner = re.match(HEAD, text.replace('\r', ''))
-        there = owner and numbered(Path(owner[1]).stem)[0] == path.stem and exports(root/owner[1])
-        if state in (OURS, EDITED, TORN) and not there: states[path] = state
-    return states
+    rest = sorted({*out.glob('nb_*.py')} - {out/f'{module.name}.py' for module in modules})
+    found = {path: (state, re.match(HEAD, text.replace('\r', ''))) for path in rest for state, text in [standing(path)]}
+    return {path: state for path, (state, owner) in found.items() if state in (OURS, EDITED, TORN) and not
+            (owner and numbered(Path(owner[1]).stem)[0] == path.stem and exports(root/owner[1]))}
 
 def edit(module, path, old):
     "What to say of a module that was edited by hand: in which cells, and a short difference."
@@ -709,9 +695,7 @@ def write(out, patience, plan_again, result, removable):
         finally:
             for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
         result.removed = [path for path, state in result.orphans.items() if state in removable]
-        for path in result.removed:
-            path.unlink()
-            del result.orphans[path]
+        for path in result.removed: path.unlink(), result.orphans.pop(path)
 
 def to_disk(paths):
     "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
@@ -735,8 +719,6 @@ def exports(path):
     try: return path.is_file() and bool(select(read(path, path.name), Result()))
     except Refused: return True
 
-def named(path, root): return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
 def prepare(notebooks, root, out, result):
     "The modules of the notebooks in their order; tells the result what is wrong with each notebook."
     modules, beside, known = {}, {}, {*notebooks}
@@ -744,7 +726,7 @@ def prepare(notebooks, root, out, result):
         for path in sorted({*folder.glob('*.ipynb')} - known):
             beside.setdefault((folder, numbered(path.stem)[0]), []).append(path)
     for path in notebooks:
-        shown = named(path, root)
+        shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         try: module = Module(shown, read(path, shown), out.name, result)
         except Refused as e: result.errors += e.args; continue
         if not (module.exported and module.name): continue
@@ -756,8 +738,7 @@ def prepare(notebooks, root, out, result):
 
 def connect(modules, notebooks, root, home, out, result, whole=False):
     "Tells the result what is wrong with imports and names of modules that were read together."
-    gone = orphans(modules, root, out) if whole else {}
-    stems = [path.stem[3:] for path in out.glob('nb_*.py') if path not in gone]
+    stems = [path.stem[3:] for path in {*out.glob('nb_*.py')} - {*(orphans(modules, root, out) if whole else ())}]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
     names, places = Names(modules, root, out), {}
@@ -770,9 +751,8 @@ def connect(modules, notebooks, root, home, out, result, whole=False):
             except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
 def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
-    """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
-    exp/ beside nbs/); returns a Result. With `check` or `diff` nothing is written. Another run is waited for,
-    `patience` seconds at most. Raises Refused, with all problems, before anything is written."""
+    """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's);
+    returns a Result. Waits `patience` seconds for another run. Raises Refused before anything is written."""
     start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
     if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
     root, home, usual = places(paths)
@@ -819,8 +799,7 @@ def placed(lines):
     for line in lines:
         yield line.rstrip('\n')
         found = re.search(TRACED, re.sub(r'\x1b\[[0-9;]*m', '', line))
-        place = found and where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')
-        if place: yield f'    {place}'
+        if found and (place := where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')): yield f'    {place}'
 
 def watch(notebooks, options):
     "Exports whenever a notebook has been saved, until Ctrl-C."
@@ -864,11 +843,7 @@ def tell(*messages):
     mark = '\033[31m\\1\033[0m' if sys.stderr.isatty() and 'NO_COLOR' not in os.environ else r'\1'
     try:
         for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
-    except BrokenPipeError: forget(sys.stderr)
-
-def forget(stream):
-    "Lets what is printed to a stream vanish, since its reader has gone."
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 OPTIONS = 'out= up-to= upTo= where= check diff watch prune force quiet help'.split()
 
@@ -890,7 +865,9 @@ def main(argv=None):
         elif place := where(options['where']): print(place, flush=True)
         else: return tell(f'{options["where"]}: no line of a generated module') or 2
         return 0
-    except BrokenPipeError: return forget(sys.stdout) or options.get('status', 0)
+    except BrokenPipeError:                                            # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return options.get('status', 0)
 
 
 if __name__ == '__main__': sys.exit(main())

@@ -32,7 +32,7 @@ def passed_over(path):
 def export_saved(path, log):
     """Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save.
     What its reader is to be shown: ('error' or 'warning' or '', a sentence or ''); None where nothing was exported."""
-    path = Path(path).absolute()
+    path = Path(n2s.os.path.abspath(path))
     try:
         if (reason := passed_over(path)) is None: return None
         if reason: return log.info('%s was saved, but not exported: %s', path.name, reason)
@@ -100,9 +100,9 @@ class ExpExporter(Exporter):
     def module(self, data, metadata):
         "The text of the module. Raises notebook2script.Refused."
         folder = Path(n2s.os.path.abspath(metadata.get('path') or '.'))
-        root, home, out = n2s.project(folder) or (folder, folder, folder/'exp')
+        root, home, out = n2s.places([folder])
         path = (home if metadata.get('path') is None else folder)/f"{metadata.get('name') or '0'}.ipynb"
-        shown, result = n2s.named(path, root), n2s.Result()
+        shown, result = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, n2s.Result()
         module = n2s.Module(shown, n2s.cells_of(data, shown), out.name, result)
         if not module.exported: raise n2s.Refused(f'{shown}: exports nothing')
         if not result.errors: n2s.connect([module], [path], root, home, out, result)

@@ -182,6 +182,7 @@ def test_nbconverts_exporter_names_the_notebook_as_the_script_does(shop, monkeyp
     (root/'nbs').mkdir(parents=True, exist_ok=True), (shop.root/folder).mkdir()
     (root/'pyproject.toml').write_text(table)
     shop(f'../{folder}/01_a.ipynb', '#export\na = 1')
+    if table: (shop.root/'nbs').rmdir()                                # or else this were the project of the lessons
     monkeypatch.chdir(root)
     path = shop.root/folder/'01_a.ipynb'
     module, = notebook2script.export(*([] if table else [path])).written
