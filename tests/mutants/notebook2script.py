@@ -10,7 +10,6 @@ MUTANTS = [
     ("is a link that leads nowhere' if path.is_symlink() and not path.exists()", "is a link that leads nowhere' if False", 'the system says it well enough'),
     ("return line + (line > self.directive)", "return line + 1", 'the directive is always the first line'),
     ("version != 4: refuse", "version and version < 4: refuse", 'what is newer can be read as well'),
-    ('(?m)^(?:<[^<>\\n]*>|[`*_ \\t])*+(?:', '(?m)^[ \\t]*(?:<[^<>\\n]*>|[`*_ ])*(?:', 'no line has a hundred thousand blanks'),
     # select
     ("re.fullmatch(DIRECTIVE, line)", "re.match(DIRECTIVE, line)", 'what begins like a directive is one'),
     ('match[3].lower(), ', 'match[3], ', 'a directive is written in small letters'),
@@ -36,7 +35,6 @@ MUTANTS = [
     ("''.join(blocks) + RULE", "''.join(blocks)", 'the last cell needs nothing below it'),
     ("for line in taken: lines[line - 1] = ''", "lines[node.lineno - 1] = ''", 'an import has one line'),
     ("flags = '', sum({*future.values()})", "flags = '', 0", 'a future import concerns its own cell only'),
-    ('|^(\\w++)[^=\\n(]*+=[^=]', '|^(\\w+)[^=\\n(]*=[^=]', 'no word has a hundred thousand letters'),
     (".code.split('\\n')[line - 1:last]", ".code.split('\\n')[line - 1:line]", 'an import that lacks a name has one line'),
     ('lines[0] + lines[row]', 'lines[0]', 'who silences a name does so where the import begins'),
     # names
@@ -119,9 +117,6 @@ MUTANTS = [
     ("= int(check and bool(result.written or result.orphans or result.problems))", "= int(check and bool(result.written or result.orphans))", 'a warning is no error, under --check neither'),
     ("return options.get('status', 0)", 'return 0', 'who does not listen does not ask for the status'),
     ('except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())', 'except BrokenPipeError: raise', 'somebody reads the messages'),
-    ('    if not sys.stderr: return\n', '', 'there is always a place for messages'),
     ("{counts}', end='', flush=True)", "{counts}', end='')", 'what is printed arrives'),
-    ('placed(sys.stdin or ())', 'placed(sys.stdin)', 'there is always something to read from'),
-    ('        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())\n', '', 'what could not be printed is forgotten'),
     ('|^\\s*(?:File )?(.*?\\bnb_', '|(?:File |^)(.*?\\bnb_', 'a place stands at the margin'),
 ]
