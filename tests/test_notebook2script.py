@@ -639,6 +639,7 @@ def test_all_that_lists_what_is_missing_is_told(shop):
     assert names(shop, 'assert (b := 1)', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, 'b = 1', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, '#export\nfrom os.path import *\n__all__ = ["join"] + dir()\n__all__ += ["c"]\nc = 1') == []
+    assert names(shop, '#export\n__all__ = [\n  "c++"]') == ['`__all__` lists `c++`, which is set nowhere'] and 'cell 1, line 3:' in export().problems[0]
 
 
 @pytest.mark.parametrize('written, lost', [('("fit")', 'f'), ('["fo" "o"]', 'foo'), ('["\\x62"]', 'b'), ('[1]', '1'), ('(None,)', 'None'), ('["a b", "c+"]', 'c+'), ('[b"c"]', "b'c'")])
