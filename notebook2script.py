@@ -30,9 +30,8 @@ class Refused(Exception):
     def __str__(self): return '\n'.join(self.args)
 
 class Result:
-    """What an export did: the paths `written` (under `check` and `diff`: to be written), `unchanged` and `removed`;
-    `changes`, of those written (state of the file, old text, new text); `orphans`, whose notebook is gone, by state;
-    `errors`, which stop it; `problems`, which do not; `notes`, which are no problems; `seconds`."""
+    """What an export did, or would: the paths `written`, `unchanged`, `removed`; `changes`, of those written (state,
+    old text, new one); `orphans`, without a notebook, by state; `errors` stop it, `problems` and `notes` do not."""
     def __init__(self):
         self.unchanged, self.removed, self.changes, self.orphans = [], [], {}, {}
         self.errors, self.problems, self.notes, self.seconds = [], [], [], 0
@@ -51,24 +50,23 @@ def numbered(stem):
 def settings(folder):
     "The table [tool.notebook2script] of pyproject.toml in a folder, or None. Raises Refused."
     path = folder/'pyproject.toml'
-    try: text = path.read_text('utf-8')
-    except (OSError, ValueError): return None
-    if 'notebook2script' not in text: return None
+    try: data = path.read_bytes()
+    except OSError: return None
+    if b'notebook2script' not in data: return None
     import tomllib
-    try: table = tomllib.loads(text).get('tool', {}).get('notebook2script')
-    except (tomllib.TOMLDecodeError, AttributeError) as e: raise Refused(f'{path}: {e}')
+    try: table = tomllib.loads(data.decode()).get('tool', {}).get('notebook2script')
+    except (ValueError, AttributeError, RecursionError) as e: raise Refused(f'{path}: {e}')
     if table is None or (isinstance(table, dict) and {*table} <= {'notebooks', 'out'}
                          and all(isinstance(value, str) for value in table.values())): return table
     raise Refused(f'{path}: [tool.notebook2script] may hold two texts, notebooks and out')
 
 def project(start):
-    """(root, folder of the notebooks, folder of the modules) of the project around a folder: the first upwards with the
-    table in pyproject.toml, a folder nbs/, or modules in a folder exp/; None without one."""
-    for folder in (start, *start.parents):
-        if (table := settings(folder)) is not None:
-            return folder, folder/table.get('notebooks', 'nbs'), folder/table.get('out', 'exp')
-        if (folder/'nbs').is_dir(): return folder, folder/'nbs', folder/'exp'
-        if any((folder/'exp').glob('nb_*.py')): return folder, folder, folder/'exp'
+    "(root, folder of the notebooks, folder of the modules) of the project around a folder, or None: the first upwards."
+    for root in (start, *start.parents):
+        if (table := settings(root)) is not None:
+            return root, *(Path(os.path.abspath(root/table.get(*p))) for p in [('notebooks', 'nbs'), ('out', 'exp')])
+        if (root/'nbs').is_dir(): return root, root/'nbs', root/'exp'
+        if any((root/'exp').glob('nb_*.py')): return root, root, root/'exp'
 
 def places(paths):
     "The same for a run over `paths`: that of the first of them, or else that of the current folder."
@@ -97,12 +95,11 @@ def collect(paths, home, last=None):
 # Read: bytes -> cells
 
 CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
-LEFT_OVER = r'(?m)^[ \t]*(?:<[^<>\n]*>|[`*_ ])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
+LEFT_OVER = r'(?m)^(?:<[^<>\n]*>|[`*_ \t])*+(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
 UNFINISHED = 'has the conflict markers of an unfinished merge'
 
 class Cell:
-    """A cell of the notebook `shown`; its number counts from 1, as Jupyter shows them. An exported one has its `code`,
-    the source without the line of index `directive`."""
+    "A cell of the notebook `shown`. An exported one has its `code`, the source without the line of index `directive`."
     code = directive = None
 
     def __init__(self, shown, number, raw):
@@ -157,7 +154,9 @@ def cells_of(data, shown):
 
 # Select: cells -> exported cells
 
-DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*)?'
+DIRECTIVE = r'[ \t]*#([ \t]*\|)?([ \t]*)(\w+)([ \t:,;].*|\.[ \t]*)?'
+FENCE = r'(?m)^[ \t]*(?:```|~~~)|<pre|\$\$|^(?:[ \t]*# | {4}|\t).*\Z'                    # open, or a title, or indented
+QUOTED = r'(?ms)^[ \t]*(`{3,}+|~{3,}+).*?^[ \t]*\1|<pre.*?</pre|\$\$.*?\$\$'
 WORDS, ALMOST = ('export', 'exports', 'exporti', 'exportd'), 'almost a directive'
 SLIPS = {word for a, b in (('export'[:i], 'export'[i:]) for i in range(7)) for c in 'abcdefghijklmnopqrstuvwxyz'
          for word in (a + b[1:], a + b[1::-1] + b[2:], a + c + b[1:], a + c + b)} - {'export', 'exports', 'expert'}
@@ -185,8 +184,9 @@ def directive(line):
     if not (match := re.fullmatch(DIRECTIVE, line)): return None
     pipe, blank, word, more = match[1], match[2], match[3].lower(), (match[4] or '').strip(' \t')
     if word in WORDS and not more and (word == 'export' or pipe or not blank): return word
-    if blank and not pipe: return ALMOST if word in SLIPS and not more else None
-    few = pipe or len(more.lstrip(':,;').split()) < 2
+    more = re.sub('#.*', '', more)
+    if blank and not pipe: return ALMOST if word in (*SLIPS, 'export') and not more else None
+    few = pipe or len(more.lstrip(':,;.').split()) < 2
     return ALMOST if few and (word in SLIPS or word in WORDS) else None
 
 def misses(kind, lines, words, top):
@@ -194,9 +194,8 @@ def misses(kind, lines, words, top):
     marks = [i for i, word in words.items() if word != ALMOST]
     for i, word in words.items():
         if kind != 'code':
-            fenced = sum(line.lstrip().startswith(('```', '~~~')) for line in lines[:i]) % 2
-            title = re.match('[ \t]*# ', lines[i])
-            if i in marks and not fenced and not title: yield i, f'a directive in a {kind} cell exports nothing'
+            quoted = re.search(FENCE, re.sub(QUOTED, '', '\n'.join(lines[:i + 1])))
+            if i in marks and not quoted: yield i, f'a directive in a {kind} cell exports nothing'
         elif i < top:
             if word == ALMOST: yield i, f'{lines[i].strip()!r} exports nothing: is it meant to be #export?'
             elif i != marks[0]: yield i, 'a second directive'
@@ -224,8 +223,7 @@ MAGIC = r'[ \t]*(?:[^#\n]*?(?:(?<![=!<>])=|:|;)[ \t]*)?(?:%|!(?!=)|\?)|[ \t]*[\w
 NOT_PYTHON = 'a magic, a shell command or a help request: move it to a cell that is not exported'
 
 class Module:
-    """What a notebook's `cells` export: its `name` and `order`, its `text`, and the `facts` about its names. Tells the
-    result of `errors`; `exported` is empty where there are no cells to export."""
+    "What a notebook's `cells` export: its `name` and `order`, the cells `exported`, its `text`, `facts` about names."
     def __init__(self, shown, cells, package, result):
         self.shown, self.cells, self.exported, self.package = shown, cells, select(cells, result), package
         self.name, self.order = numbered(Path(shown).stem)
@@ -250,20 +248,19 @@ class Module:
         return problems
 
     def problem(self, message, code, at, name='', error='', around=()):
-        """A problem at the instruction of index `at` in a code object, which concerns a name; None where the line says
-        `# noqa`, or stands where the `error` is meant to happen, or inside one of the kinds `around`."""
-        number, line, column = place(code, at)
-        cell = self.cells[number - 1]
-        text = cell.code.split('\n')[line - 1]
-        if name and (re.search(NOQA, text) or excused(cell, line, column, name, error, around)): return None
-        column = len(text.encode()[:column].decode('utf-8', 'ignore'))
-        if not text.startswith(name, column) and (word := re.search(rf'\b{name}\b', text)): column = word.start()
-        return cell.problem(message, cell.line(line), column)
+        "A problem with a name at the instruction `at` of a code object; None where `# noqa` or `excused` says so."
+        number, line, column, last = place(code, at)
+        lines = (cell := self.cells[number - 1]).code.split('\n')[line - 1:last]
+        at = len((text := '\n'.join(lines)).encode()[:column].decode('utf-8', 'ignore'))
+        if not text.startswith(name, at) and (word := re.search(rf'\b{name}\b', text)): at = word.start()
+        row = text.count('\n', 0, at)
+        if name and (re.search(NOQA, lines[0] + lines[row]) or excused(cell, line, column, name, error, around)): return
+        return cell.problem(message, cell.line(line + row), at - text.rfind('\n', 0, at) - 1)
 
 def place(code, at):
-    "(number of the cell, line of its code from 1, column from 0 in bytes) of an instruction."
-    line, _, column, _ = [*code.co_positions()][at]
-    return int(code.co_filename), line or code.co_firstlineno, column or 0
+    "(number of the cell, line of its code from 1, column from 0 in bytes, last line) of an instruction."
+    line, last, column, _ = [*code.co_positions()][at]
+    return int(code.co_filename), line or code.co_firstlineno, column or 0, last or line or code.co_firstlineno
 
 def lift(cell, future):
     "Moves the `from __future__` lines of a cell to `future`, with the flags of the compiler; gives the problems."
@@ -282,9 +279,8 @@ def lift(cell, future):
     cell.code = '\n'.join(lines).rstrip('\n')
 
 def title(code):
-    """The first name that a cell defines. It stands above the cell's line, and stays when the cell is edited: git then
-    finds an unchanged line between an edited cell and one that was added, moved or removed above it."""
-    found = re.search(r'(?m)^(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^(\w+)[^=\n(]*=[^=]', code)
+    "The first name that a cell defines. It stands above the cell's line, for git: an edit of the cell leaves it alone."
+    found = re.search(r'(?m)^(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^(\w++)[^=\n(]*+=[^=]', code)
     return found[1] or found[2] if found else ''
 
 def digest(code):
@@ -307,8 +303,7 @@ def check(cell, flags, facts, above=''):
     return []
 
 
-# Names: does everything that a module reads exist? Python's compiler knows which names it sets and reads: these are its
-# Facts. Names follows the star imports from one module to the next. Five checks compare the two.
+# Names: does all that a module reads exist? Facts are what it sets and reads; Names follows star imports
 
 ALWAYS = {*dir(builtins), *"""__file__ __name__ __doc__ __spec__ __package__ __loader__ __path__ __cached__
     __builtins__ __annotations__ __dict__ __module__ __qualname__ __class__ __debug__ WindowsError""".split()}
@@ -321,16 +316,14 @@ NOQA = r'(?i)#\s*noqa\b(?!\s*:)|#\s*noqa\s*:[\w\s,]*\bF\d|#\s*type:\s*ignore\[[^
 ALL = r'(?m)^__all__(?:[ \t]*:[^=\n]*)?[ \t]*\+?=[ \t]*([\[(][^\[\]()]*[\])])[ \t]*(?:#.*)?$'
 
 class Facts:
-    """What the code of the module `name` of a `package` does with names: which are `bound`; its `imports` and `reads`.
-    Both have a code object and the index of an instruction in it; a read also says whether the name is not bound by
-    then. An installed module has a `path`, a package its `folders`; `doubt` says why more names may be bound."""
+    """What a module does with names: which are `bound`; its `imports` and `reads`, with a code object and the index
+    of an instruction, and whether the name is not bound by then; `doubt` says why more names may be bound."""
     def __init__(self, name='', package='', text='', path=None, folders=(), bound=(), doubt=''):
         self.name, self.package, self.text, self.path, self.folders = name, package, text, path, folders
         self.bound, self.reads, self.imports, self.doubt = {*bound}, [], [], doubt
 
     def add(self, code, top=True, now=True, local=frozenset(), deep=True):
-        """Goes through a code object, `now` where it runs while the module is imported, and through those in it, unless
-        `deep` only such as bind names of the module. Returns itself."""
+        "Goes through a code object, which runs `now` or later, and those in it, unless `deep` those that bind names."
         if not code.co_names and not any(type(const) is type(code) for const in code.co_consts): return self
         steps, names, last = instructions(code), code.co_names, None
         if not top and not code.co_flags & 1:                          # a class: what it binds is its own
@@ -352,8 +345,6 @@ class Facts:
                     self.reads.append((name, code, at, now and name not in self.bound))
         return self
 
-    def stars(self): return [base for base, names, _, _ in self.imports if '*' in names]
-
     def source(self):
         "The text of the module, where it has one."
         if self.path and not self.text: self.text = Path(self.path).read_text('utf-8', 'replace')
@@ -368,21 +359,20 @@ def instructions(code):
 class Unknown(Exception): "Which names a module has cannot be known; says why."
 
 class Names:
-    """The names of modules: those of this run, those in the folder `out`, and installed ones, which are read and never
-    imported. Each is looked at once."""
+    "The names of modules, each read once: those of this run, those in the folder `out`, and installed ones."
     def __init__(self, modules, root, out):
         self.out, self.path, self.given = out, [str(root), *sys.path], {}
         self.known = {module.facts.name: module.facts for module in modules}
 
     def facts(self, dotted):
         "The Facts of a module."
-        if dotted not in self.known:
-            first, *rest = dotted.split('.')
-            path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
-            try: self.known[dotted] = (Facts(dotted, first, text := path.read_text('utf-8')).add(compiled(text))
-                                       if first == self.out.name and path.is_file() else self.installed(dotted))
-            except NO_PROGRAM as e: self.known[dotted] = Facts(dotted, doubt=f'cannot be read: {e}')
-        return self.known[dotted]
+        if dotted in self.known: return self.known[dotted]
+        first, *rest = dotted.split('.')
+        path = self.out.joinpath(*rest or ['__init__']).with_suffix('.py')
+        try: facts = (Facts(dotted, first, text := path.read_text('utf-8')).add(compiled(text))
+                      if first == self.out.name and path.is_file() else self.installed(dotted))
+        except (*NO_PROGRAM, ImportError, OSError) as e: facts = Facts(dotted, doubt=f'cannot be read: {e}')
+        return self.known.setdefault(dotted, facts)
 
     def installed(self, dotted):
         "The Facts of a module that Python would find: from its compiled code, its source, its stub or its binary."
@@ -400,6 +390,7 @@ class Names:
         if not spec or binary: return stub(dotted, folder, spec)
         facts = Facts(dotted, spec.parent, '', spec.origin, path if spec.submodule_search_locations is not None else ())
         if spec.origin:                                                # without: a folder, which has no code
+            os.stat(spec.origin)                                       # raises for what lies in a zip
             spec.loader.set_data = lambda *args, **options: None       # compiled code is read, never written
             facts.add(spec.loader.get_code(name), deep=False)
         return facts
@@ -407,7 +398,7 @@ class Names:
     def scope(self, facts):
         "(all names of a module, its own and what its star imports give; by name the Facts of those that may add more)."
         names, others = set(facts.bound), {facts.name: facts}
-        for base in facts.stars():
+        for base in (base for base, taken, _, _ in facts.imports if '*' in taken):
             given, more = self.star(base)
             names |= given                                             # not installed: in a line that never runs
             others |= {name: other for name, other in more.items() if not (facts.path and other.doubt == ABSENT)}
@@ -422,7 +413,8 @@ class Names:
         if '__all__' in facts.bound:
             listed, complete = every(text := facts.source())
             if complete: names, others = listed, {}
-            elif '__getattr__' in names or 'globals()[' in text: names |= {*re.findall(r"""["'](\w+)["']""", text)}
+            elif '__getattr__' in names or re.search(r'globals\(\)\[|__all__\.', text):
+                names |= {*re.findall(r"""["'](\w+)["']""", text)}
         else:
             names |= {entry.partition('.')[0] for folder in facts.folders for entry in os.listdir(folder)}
             names = {name for name in names if not name.startswith('_')}
@@ -434,8 +426,7 @@ class Names:
         if not (lost := wanted - facts.bound): return lost
         names, others = self.scope(facts)
         for other in others.values() if lost - names else ():
-            why = other.doubt or writes(other.source(), strict=not other.path)
-            if why: raise Unknown(f'{other.name} {why}')
+            if why := other.doubt or writes(other.source(), strict=not other.path): raise Unknown(f'{other.name} {why}')
         return lost - names
 
 def compiled(text): return compile(text, 'module', 'exec', 0, True, 0)
@@ -445,14 +436,13 @@ def every(text):
     import ast
     names, found = set(), 0
     for literal in re.findall(ALL, text):
-        try: names, found = names | {*ast.literal_eval(literal)}, found + 1
+        try: names, found = names | {*map(str, ast.literal_eval(literal))}, found + 1
         except (TypeError, *NO_PROGRAM): pass                          # computed
     return names, bool(found) and found == len(re.findall(r'(?m)^[^#\n]*\b__all__\b', text))
 
 def stub(dotted, places, spec):
     "The Facts of a module whose code is none of Python's: what its stub says, or else every name in its binary."
-    for file in (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__')):
-        if not os.path.isfile(file): continue
+    for file in filter(os.path.isfile, (f'{place}{end}.pyi' for place in places for end in ('', f'{os.sep}__init__'))):
         text = '\n' + Path(file).read_text('utf-8', 'replace')
         given = ' '.join(re.findall(r'\nfrom [\w.]+ import (\([^)]*\)|.+)', text))
         return Facts(dotted, bound=re.findall(r'\n(?:def |class )?([^\W\d]\w*)', text) + re.findall(r'\w+', given))
@@ -465,8 +455,7 @@ def missing(module, names):
     lost -= {*re.findall(r'(?m)^(\w+)[ \t]*:', module.text)}          # `name: type` declares it
     lost -= Facts().add(compiled(re.sub(r'\bif (False|0):', 'if lost:', module.text))).bound    # the compiler skips it
     wrong = {name: f'`{name}` is set {setter(module, name)}' for name in lost}
-    reads = [read for read in module.facts.reads if read[0] in lost]
-    for name, code, at, _ in sorted(reads, key=lambda read: place(*read[1:3])):
+    for name, code, at, _ in sorted(module.facts.reads, key=lambda read: place(*read[1:3])):
         if name in wrong and (problem := module.problem(wrong[name], code, at, name, 'NameError')):
             del wrong[name]
             yield problem
@@ -474,9 +463,8 @@ def missing(module, names):
 def early(module, names):
     "A problem for each name that a line at the top level reads above the line that sets it."
     soon = [read[:3] for read in module.facts.reads if read[3] and read[0] in module.facts.bound]
-    for given, others in map(names.star, module.facts.stars()) if soon else ():
-        for other in others.values():
-            if other.doubt: raise Unknown(f'{other.name} {other.doubt}')
+    for given, others in (names.star(base) for base, taken, _, _ in module.facts.imports if soon and '*' in taken):
+        if dark := [other for other in others.values() if other.doubt]: raise Unknown(f'{dark[0].name} {dark[0].doubt}')
         soon = [read for read in soon if read[0] not in given]
     for name, code, at in soon:
         wrong = f'`{name}` is read here, above the line that sets it'
@@ -488,24 +476,22 @@ def imported(module, names):
         if not re.fullmatch(rf'{re.escape(module.package)}\.nb_[0-9]+[a-z]?', base): continue
         facts = names.facts(base)
         if '__getattr__' in facts.bound or facts.doubt == ABSENT: continue             # which is a problem of its own
-        for name in names.lacking(facts, {*taken} - {'*'} - ALWAYS):
+        for name in sorted(names.lacking(facts, {*taken} - {'*'} - ALWAYS)):
             yield module.problem(f'{base} has no `{name}`', code, at, name, 'ImportError')
 
 def listed(module, names):
     "A problem for each name that `__all__` lists and the module lacks."
     wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
-    for name in names.lacking(module.facts, wanted):
-        cell, found = next((cell, found) for cell in module.exported
-                           if (found := re.search(rf'(["\']){name}\1', cell.code)))
+    for name in sorted(names.lacking(module.facts, wanted)):           # written in another way: where the list begins
+        cell, found = next((cell, found) for word in (rf'(["\']){re.escape(name)}\1', '(?m)^__all__')
+                           for cell in module.exported if (found := re.search(word, cell.code)))
         line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
         yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', line)
 
-AROUND = """If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp AsyncFor AsyncWith
-    """.split()
+AROUND = 'If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp'.split()
 
 def excused(cell, line, column, name, error, around=()):
-    """Whether a place in a cell is meant for a name that may be missing: in a `try` that catches the error, or under
-    a condition that asks for Python's version, a type checker or the name; or inside one of the kinds `around`."""
+    "Whether a name may be missing here: in a `try` for the error, under a condition on it, or inside a kind `around`."
     import ast
     for node in ast.walk(ast.parse(cell.code)):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
@@ -528,11 +514,12 @@ READERS = """dict list set frozenset tuple sorted len iter any all filter map pr
 WRITERS = 'update', 'setdefault', 'pop', 'clear', '__dict__', '__setitem__', '__setattr__'
 
 def writes(text, strict=True):
-    """How a module may set names through what Python offers for it, or ''. Unless `strict`, names in a list are allowed
-    as in `for x in ["a", "b"]: globals()[x] = 1`: the text shows them."""
+    """How a module may set names in roundabout ways, or ''. Unless `strict`, names in a list are allowed as in
+    `for x in ["a", "b"]: globals()[x] = 1`: the text shows them."""
     if not re.search(r'\b(globals|locals|vars|exec|modules|global_enum|_convert_)\b', text): return ''
     import ast
-    nodes, own, aliases, spelt = [*ast.walk(ast.parse(text))], {}, {}, set()
+    try: nodes, own, aliases, spelt = [*ast.walk(ast.parse(text))], {}, {}, set()
+    except NO_PROGRAM: return 'cannot be read'                         # there is no source, or in other letters
     inner = {n for f in nodes if isinstance(f, (ast.FunctionDef, ast.Lambda)) for n in ast.walk(f)}
     for node in nodes:
         match node:
@@ -543,7 +530,8 @@ def writes(text, strict=True):
             case ast.Name('global_enum') | ast.Attribute(_, 'global_enum' | '_convert_'): return 'spreads an enum'
             case ast.Call(ast.Name('globals'), []): own[node] = 'globals()'
             case ast.Call(ast.Name('locals' | 'vars' as how), []) if node not in inner: own[node] = f'{how}()'
-            case ast.Subscript(ast.Attribute(_, 'modules'), ast.Name('__name__')): own[node] = 'sys.modules'
+            case ast.Subscript(ast.Attribute(_, 'modules') | ast.Name('modules'), ast.Name('__name__')):
+                own[node] = 'sys.modules'
             case ast.Assign([ast.Name(name)], value): aliases[name] = value
     aliases = {name: own[value] for name, value in aliases.items() if value in own}
     own |= {node: aliases[node.id] for node in nodes if isinstance(node, ast.Name) and node.id in aliases}
@@ -559,7 +547,7 @@ def sets(node, parent, spelt):
         case ast.Attribute(_, name, ctx): return name in WRITERS or not isinstance(ctx, ast.Load)
         case ast.Call(ast.Name(name) | ast.Attribute(_, name)): return name not in READERS
         case ast.Assign([ast.Name()]): return False                    # an alias, which is looked at in its turn
-    return isinstance(parent, (ast.Assign, ast.AugAssign, ast.Return))
+    return isinstance(parent, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr, ast.Return, ast.keyword))
 
 def setter(module, name):
     "The cell that sets a name, in words."
@@ -576,7 +564,7 @@ def check_imports(module, orders):
     for base, names, code, at in module.facts.imports:
         dotted = ' '.join(f'{base}.{name}' for name in names) if base == module.package else base
         for name in re.findall(rf'(?<!\S){re.escape(module.package)}\.(nb_[0-9]+[a-z]?)\b', dotted):
-            if name not in orders: message = 'does not exist'
+            if name not in orders: message = 'does not exist, or has no notebook any more'
             elif name == module.name: message = 'imports itself, in a circle'
             elif orders[name] >= module.order: message = 'comes later; only earlier ones can be imported'
             else: continue
@@ -594,26 +582,30 @@ def standing(path, wanted=None):
     if path.is_symlink(): return LINK, ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
     except FileNotFoundError: return MISSING, ''
+    except IsADirectoryError: return FOREIGN, ''
     if text == wanted: return SAME, text
     plain = re.sub(r'(?m)[ \t\r]+$', '', text)
-    if not re.match(HEAD, plain): return FOREIGN, text
+    if not (head := re.match(HEAD, plain)): return FOREIGN, text
     if old := re.match(OLD, plain):
         import hashlib
         body = text.replace('\r\n', '\n')[old.end():].encode('utf-8', 'surrogatepass')
         if hashlib.sha256(body).hexdigest()[:16] == old[1]: return OURS, text
-    elif all(right for *_, right in blocks(plain)): return OURS, text
-    torn = all(re.search(f'(?m)^{mark}', plain) for mark in ('<{7} ', '={7}$', '>{7} '))
+    elif not any(part for *_, part in blocks(plain)): return OURS, text
+    wrong = head[0] + ''.join(part for *_, part in blocks(plain))
+    torn = all(re.search(f'(?m)^{mark}', wrong) for mark in ('<{7} ', '={7}$', '>{7} '))
     return (TORN if torn else EDITED), text
 
 def blocks(text):
-    "(line from 1, notebook, hash, whether it holds) of the top of a module, and of each cell in it."
+    "(line from 1, notebook, hash, text where that does not hold) of the top of a module, and of each cell in it."
     marks, top, at = [*re.finditer(MARK, text)], re.match(HEAD + FUTURE, text), 0
-    yield 0, '', '', bool(top) and not text[top.end():marks[0].start() if marks else len(text)].strip()
+    first = text[:marks[0].start() if marks else len(text)]
+    yield 0, '', '', '' if top and not first[top.end():].strip() else first
     while at < len(marks):
         code, last = marks[at].end(), len(text.rstrip().removesuffix('# ---'))
         ends = [*(mark.start() for mark in marks[at + 1:]), last]
         end = next((i for i, end in enumerate(ends) if digest(text[code:end]) == marks[at][2]), None)
-        yield text.count('\n', 0, code) + 1, marks[at][1], marks[at][2], end is not None
+        wrong = text[code:ends[0]] or ' ' if end is None else ''
+        yield text.count('\n', 0, code) + 1, marks[at][1], marks[at][2], wrong
         at += 1 + (end or 0)                                           # a text in a cell may look like a mark
 
 def difference(old, new, path):
@@ -625,6 +617,7 @@ def difference(old, new, path):
 def plan(modules, root, out, force, whole, result):
     "Tells the result what is to be written. Raises Refused."
     result.unchanged, result.changes, result.orphans, errors = [], {}, {}, []
+    roots = {root, (project(out) or [root])[0]}                        # the modules may be those of another project
     for module in modules:
         path = out/f'{module.name}.py'
         state, old = standing(path, module.text)
@@ -632,18 +625,24 @@ def plan(modules, root, out, force, whole, result):
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
         owner, refusal = re.match(HEAD, old), state if state in (LINK, FOREIGN) else ''
-        if owner and owner[1] != module.shown and exports(root/owner[1]):
+        rivals = {folder/owner[1] for folder in roots} - {root/module.shown} if owner else ()
+        if any(map(exports, rivals)):
             refusal = refusal or f'comes from {owner[1]}, which exports cells too: rename one'
         elif state == EDITED and not force: refusal = edit(module, path, old)
         if refusal: errors.append(f'{module.shown}: {path} {refusal}')
     if errors: raise Refused(*errors)
-    for path in sorted({*out.glob('nb_*.py')} - {*result.changes, *result.unchanged}) if whole else []:
-        state, _ = standing(path)
-        if state in (OURS, EDITED, TORN): result.orphans[path] = state
+    if whole: result.orphans = orphans(modules, root, out)
+
+def orphans(modules, root, out):
+    "By path, the state of each module of ours that no notebook gives: none of `modules`, and not the one it names."
+    rest = sorted({*out.glob('nb_*.py')} - {out/f'{module.name}.py' for module in modules})
+    found = {path: (state, re.match(HEAD, text.replace('\r', ''))) for path in rest for state, text in [standing(path)]}
+    return {path: state for path, (state, owner) in found.items() if state in (OURS, EDITED, TORN) and not
+            (owner and numbered(Path(owner[1]).stem)[0] == path.stem and exports(root/owner[1]))}
 
 def edit(module, path, old):
     "What to say of a module that was edited by hand: in which cells, and a short difference."
-    wrong = [mark for _, _, mark, right in blocks(old.replace('\r\n', '\n')) if mark and not right]
+    wrong = [mark for _, _, mark, part in blocks(old.replace('\r\n', '\n')) if mark and part]
     numbers = ', '.join(str(cell.number) for cell in module.exported if digest(cell.code) in wrong)
     says = f'was edited by hand{numbers and f" in cell {numbers}"}; put the change into the notebook, or use --force:'
     return '\n    '.join([says, *difference(old, module.text, path).splitlines()[2:12]])
@@ -696,9 +695,7 @@ def write(out, patience, plan_again, result, removable):
         finally:
             for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
         result.removed = [path for path, state in result.orphans.items() if state in removable]
-        for path in result.removed:
-            path.unlink()
-            del result.orphans[path]
+        for path in result.removed: path.unlink(), result.orphans.pop(path)
 
 def to_disk(paths):
     "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
@@ -739,9 +736,9 @@ def prepare(notebooks, root, out, result):
         result.errors += [f'{shown}: gives {module.name}, as {rival} does' for rival in rivals]
     return sorted(modules.values(), key=lambda module: module.order)
 
-def connect(modules, notebooks, root, home, out, result):
+def connect(modules, notebooks, root, home, out, result, whole=False):
     "Tells the result what is wrong with imports and names of modules that were read together."
-    stems = [path.stem[3:] for path in out.glob('nb_*.py')]
+    stems = [path.stem[3:] for path in {*out.glob('nb_*.py')} - {*(orphans(modules, root, out) if whole else ())}]
     stems += [path.stem for path in {*home.glob('*.ipynb')} - {*notebooks}]
     orders = dict(map(numbered, stems)) | {module.name: module.order for module in modules}
     names, places = Names(modules, root, out), {}
@@ -754,22 +751,21 @@ def connect(modules, notebooks, root, home, out, result):
             except Unknown as e: result.notes.append(f'{module.shown}: names are not checked: {e}')
 
 def export(*paths, out=None, check=False, diff=False, prune=False, force=False, up_to=None, patience=600):
-    """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's,
-    exp/ beside nbs/); returns a Result. With `check` or `diff` nothing is written. Another run is waited for,
-    `patience` seconds at most. Raises Refused, with all problems, before anything is written."""
+    """Writes the modules of the notebooks `paths` (none: all of the project) to the folder `out` (None: the project's);
+    returns a Result. Waits `patience` seconds for another run. Raises Refused before anything is written."""
     start, last, result = time.perf_counter(), numbered(up_to or '')[1], Result()
     if up_to is not None and not last: raise Refused(f'--up-to {up_to}: wanted a number, such as 05 or 05a')
     root, home, usual = places(paths)
     out = Path(os.path.abspath(out or usual))
     if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
-    notebooks = collect(paths, home, last)
+    notebooks, whole = collect(paths, home, last), not paths and not last
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')                                # Python gives them again at the import
         modules = prepare(notebooks, root, out, result)
-        if not result.errors: connect(modules, notebooks, root, home, out, result)
+        if not result.errors: connect(modules, notebooks, root, home, out, result, whole)
     if result.errors: raise Refused(*result.errors, *result.problems)
     dry, removable = check or diff, ([OURS, TORN] + [EDITED] * force) * prune
-    def planned(): plan(modules, root, out, force or dry, not paths and not last, result)
+    def planned(): plan(modules, root, out, force or dry, whole, result)
     planned()
     if not dry and (result.written or {*result.orphans.values()} & {*removable}):
         write(out, patience, planned, result, removable)
@@ -779,7 +775,7 @@ def export(*paths, out=None, check=False, diff=False, prune=False, force=False, 
 
 # Command line
 
-TRACED = r'(?:File "(.*\bnb_\w+\.py)", line |(?:File |^)(.*?\bnb_\w+\.py):)([0-9]+)'   # Python's; IPython's, pytest's
+TRACED = r'(?:File "(.*\bnb_\w+\.py)", line |^\s*(?:File )?(.*?\bnb_\w+\.py):)([0-9]+)'  # Python's; IPython's, pytest's
 
 def where(place):
     "`nbs/07_x.ipynb, cell 12, line 3` for `exp/nb_07.py:41`, or None."
@@ -803,8 +799,7 @@ def placed(lines):
     for line in lines:
         yield line.rstrip('\n')
         found = re.search(TRACED, re.sub(r'\x1b\[[0-9;]*m', '', line))
-        place = found and where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')
-        if place: yield f'    {place}'
+        if found and (place := where(f'{os.path.expanduser(found[1] or found[2])}:{found[3]}')): yield f'    {place}'
 
 def watch(notebooks, options):
     "Exports whenever a notebook has been saved, until Ctrl-C."
@@ -824,10 +819,11 @@ def run(notebooks, options):
     "One export; prints what happened, and returns the exit status."
     check, diff, watching, quiet = (options.get(name, False) for name in ('check', 'diff', 'watch', 'quiet'))
     gc.disable()                                                       # looking for cycles would cost a twentieth
-    try: result = export(*notebooks, **{name: options[name] for name in {*options} - {'watch', 'quiet'}})
+    try: result = export(*notebooks, **{name: options[name] for name in {*options} - {'watch', 'quiet', 'status'}})
     except Refused as e: return tell(*e.args, 'nothing was written') or 2
     except OSError as e: return tell(f'the file system refused: {e}') or 3
     finally: gc.enable()
+    options['status'] = int(check and bool(result.written or result.orphans or result.problems))    # should print fail
     tell(*result.problems, *result.notes)
     for path, state in result.orphans.items():
         tell(f'{path}: its notebook is gone, or exports nothing (--prune{" --force" if state == EDITED else ""})')
@@ -837,14 +833,17 @@ def run(notebooks, options):
         if watching: print(f'{time.strftime("%H:%M:%S")} {path.name}')
     written, unchanged, removed = map(len, (result.written, result.unchanged, result.removed))
     counts = f'{written} {"to write" if check or diff else "written"}, {unchanged} unchanged'
-    total, counts = written + unchanged, counts + (f', {removed} removed' if removed else '')
-    if not quiet: print(f'{total} module{"s" * (total != 1)}: {counts} ({result.seconds:.2f} s)')
-    return int(check and bool(result.written or result.orphans or result.problems))
+    counts += f', {removed} removed' * bool(removed) + f' ({result.seconds:.2f} s)\n'
+    print('' if quiet else f'{(total := written + unchanged)} module{"s" * (total != 1)}: {counts}', end='', flush=True)
+    return options['status']
 
 def tell(*messages):
-    "Prints messages to standard error, on a terminal with the first line of each in red."
+    "Prints messages to standard error, if anybody reads it, on a terminal with the first line of each in red."
+    if not sys.stderr: return
     mark = '\033[31m\\1\033[0m' if sys.stderr.isatty() and 'NO_COLOR' not in os.environ else r'\1'
-    for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
+    try:
+        for message in messages: print(re.sub('^(.*)', mark, message, count=1), file=sys.stderr)
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 OPTIONS = 'out= up-to= upTo= where= check diff watch prune force quiet help'.split()
 
@@ -859,16 +858,16 @@ def main(argv=None):
     words = {'-q': 'quiet', '-h': 'help', '--up-to': 'up_to', '--upTo': 'up_to'}
     options = {words.get(name, name[2:]): value if f'{name[2:]}=' in OPTIONS else True for name, value in given}
     try:
-        if 'help' in options: return print(__doc__) or 0
+        if 'help' in options: return print(__doc__, flush=True) or 0
         if 'where' not in options: return (watch if 'watch' in options else run)(notebooks, options)
         if options['where'] == '-':
-            for line in placed(sys.stdin): print(line, flush=True)
-        elif place := where(options['where']): print(place)
+            for line in placed(sys.stdin or ()): print(line, flush=True)
+        elif place := where(options['where']): print(place, flush=True)
         else: return tell(f'{options["where"]}: no line of a generated module') or 2
         return 0
     except BrokenPipeError:                                            # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return options.get('status', 0)
 
 
 if __name__ == '__main__': sys.exit(main())

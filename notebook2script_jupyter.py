@@ -23,7 +23,7 @@ def passed_over(path):
     place = n2s.project(path.parent) if path.suffix == '.ipynb' else None
     if not place or path.name.startswith(('.', '_', 'Untitled')) or '.ipynb_checkpoints' in path.parts: return None
     root, notebooks, modules = place
-    if n2s.settings(root) is None and not any(n2s.re.match(n2s.HEAD, module.read_text('utf-8', 'replace'))
+    if n2s.settings(root) is None and not any(module.is_file() and n2s.re.match(n2s.HEAD, module.read_text('utf-8', 'replace'))
                                               for module in modules.glob('nb_*.py')): return None
     if path.parent != notebooks: return f'it does not lie in {notebooks}'
     return '' if n2s.numbered(path.stem)[0] else 'its name has no number and title, such as 02_title.ipynb'
@@ -32,14 +32,15 @@ def passed_over(path):
 def export_saved(path, log):
     """Exports the notebook at `path`, if it belongs to a project; whatever goes wrong is logged, and never stops the save.
     What its reader is to be shown: ('error' or 'warning' or '', a sentence or ''); None where nothing was exported."""
-    path = Path(path).absolute()
+    path = Path(n2s.os.path.abspath(path))
     try:
         if (reason := passed_over(path)) is None: return None
         if reason: return log.info('%s was saved, but not exported: %s', path.name, reason)
         result = n2s.export(path, patience=1)
     except Exception as e:
         log.error('%s was saved, but not exported:\n%s', path.name, e)
-        return 'error', sentence(f'{path.name} is saved, but not exported:', path, e.args or [type(e).__name__])
+        said = e.args if isinstance(e, n2s.Refused) else [str(e) or type(e).__name__]
+        return 'error', sentence(f'{path.name} is saved, but not exported:', path, said)
     said = [*result.problems, *result.notes]
     for problem in said: log.warning('%s', problem)
     for module in result.written: log.info('%s -> %s', path.name, module.name)
@@ -98,10 +99,10 @@ class ExpExporter(Exporter):
 
     def module(self, data, metadata):
         "The text of the module. Raises notebook2script.Refused."
-        folder = Path(metadata.get('path') or '.').absolute()
-        root, home, out = n2s.project(folder) or (folder, folder, folder/'exp')
-        path, result = home/f"{metadata.get('name') or '0'}.ipynb", n2s.Result()
-        shown = path.relative_to(root).as_posix()
+        folder = Path(n2s.os.path.abspath(metadata.get('path') or '.'))
+        root, home, out = n2s.places([folder])
+        path = (home if metadata.get('path') is None else folder)/f"{metadata.get('name') or '0'}.ipynb"
+        shown, result = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, n2s.Result()
         module = n2s.Module(shown, n2s.cells_of(data, shown), out.name, result)
         if not module.exported: raise n2s.Refused(f'{shown}: exports nothing')
         if not result.errors: n2s.connect([module], [path], root, home, out, result)

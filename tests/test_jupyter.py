@@ -53,7 +53,8 @@ def test_a_project_that_is_not_ours_is_not_touched_and_not_spoken_of(shop, caplo
     shop('01_a.ipynb', '#export\na = 1')
     assert save(shop, '01_a.ipynb', caplog) == '' and not (shop.root/'exp').exists()
     (shop.root/'exp').mkdir()
-    (shop.root/'exp'/'nb_02.py').write_text('mine = 1\n')
+    (shop.root/'exp'/'nb_02.py').write_text('mine = 1\n'), (shop.root/'exp'/'nb_03.py').mkdir()
+    if os.name != 'nt': (shop.root/'exp'/'nb_04.py').symlink_to(shop.root/'nowhere')
     assert save(shop, '01_a.ipynb', caplog) == '' and not (shop.root/'exp'/'nb_01.py').exists()
 
 
@@ -79,6 +80,12 @@ def test_the_hook_obeys_the_table_in_pyproject(ours, caplog):
     ours('../lessons/01_a.ipynb', '#export\na = 1'), ours('02_a.ipynb', '#export\na = 1')
     assert 'nb_01.py' in save(ours, '../lessons/01_a.ipynb', caplog) and 'it does not lie in' in save(ours, '02_a.ipynb', caplog)
     assert [p.name for p in (ours.root/'src'/'lib').iterdir()] == ['nb_01.py'] and not (ours.root/'exp').exists()
+
+
+def test_a_table_may_name_the_folder_of_the_notebooks_in_a_roundabout_way(ours, caplog):
+    (ours.root/'pyproject.toml').write_text('[tool.notebook2script]\nnotebooks = "x/../nbs"\n')
+    ours('01_a.ipynb', '#export\na = 1')
+    assert '01_a.ipynb -> nb_01.py' in save(ours, '01_a.ipynb', caplog)
 
 
 def test_a_copy_that_jupyterlab_makes_does_not_replace_the_module(ours, caplog):
@@ -151,6 +158,14 @@ def test_of_several_problems_the_first_is_shown_and_the_others_counted():
     assert glue.sentence('It is saved.', Path('/x/nbs/01_a.ipynb'), [KeyError('a mistake in 01_a.ipynb: x')]) == "It is saved. 'a mistake in 01_a.ipynb: x'"
 
 
+@pytest.mark.parametrize('error, says', [(OSError(28, 'No space left on device'), '[Errno 28] No space left on device'), (ZeroDivisionError(), 'ZeroDivisionError'), (notebook2script.Refused('one', 'two'), 'one (1 more in the log of the server)')])
+def test_whatever_goes_wrong_is_shown_in_words(ours, monkeypatch, error, says):
+    def fail(*paths, **kw): raise error
+    ours('01_a.ipynb', '#export\na = 1')
+    monkeypatch.setattr(notebook2script, 'export', fail)
+    assert export_saved(ours.root/'nbs'/'01_a.ipynb', logging.getLogger()) == ('error', f'01_a.ipynb is saved, but not exported: {says}')
+
+
 def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
     shop('01_a.ipynb', ('markdown', 'text'), '#export\na = 1')
     notebook2script.export()
@@ -159,6 +174,21 @@ def test_nbconverts_exporter_gives_the_module_to_the_byte(shop):
     for source, message in ('a = 1', 'exports nothing'), ('#export\na = (', 'cell 1, line 2: .* was never closed'), ('#export\nfrom exp.nb_09 import x', 'exp.nb_09 does not exist'):
         shop('02_b.ipynb', source)
         with pytest.raises(notebook2script.Refused, match=message): ExpExporter().from_filename(str(shop.root/'nbs'/'02_b.ipynb'))
+
+
+@pytest.mark.parametrize('folder, table', [('nbs/old', ''), ('lessons', '[tool.notebook2script]\nnotebooks = "../lessons"\n')])
+def test_nbconverts_exporter_names_the_notebook_as_the_script_does(shop, monkeypatch, folder, table):
+    root = shop.root/'inner' if table else shop.root
+    (root/'nbs').mkdir(parents=True, exist_ok=True), (shop.root/folder).mkdir()
+    (root/'pyproject.toml').write_text(table)
+    shop(f'../{folder}/01_a.ipynb', '#export\na = 1')
+    if table: (shop.root/'nbs').rmdir()                                # or else this were the project of the lessons
+    monkeypatch.chdir(root)
+    path = shop.root/folder/'01_a.ipynb'
+    module, = notebook2script.export(*([] if table else [path])).written
+    monkeypatch.chdir(root if table else shop.root/folder)
+    text, _ = ExpExporter().from_filename(os.path.relpath(path))
+    assert text == module.read_text()
 
 
 def test_nbconverts_exporter_warns_of_names_as_the_script_does(shop, caplog):

@@ -184,12 +184,15 @@ def test_a_table_in_pyproject_names_the_folders_and_a_given_folder_wins(shop):
     shop('../lessons/02_a.ipynb', '#export\nfrom lib.nb_01 import a\na'), shop('../lessons/01_a.ipynb', '#export\na = 1'), shop('07_a.ipynb', '#export\nz = 1')
     assert export().written == [shop.root/'src'/'lib'/f'nb_0{i}.py' for i in (1, 2)] and main(['--check', '-q']) == 0
     assert export('lessons/01_a.ipynb').unchanged and export('lessons', out='other').written[0] == shop.root/'other'/'nb_01.py'
+    (shop.root/'pyproject.toml').write_text('[tool.notebook2script]\nnotebooks = "x/../lessons"\nout = "x/../src/lib"\n')
+    assert notebook2script.project(shop.root) == (shop.root, shop.root/'lessons', shop.root/'src'/'lib') and main(['--check', '-q']) == 0
 
 
 @pytest.mark.parametrize('text, says', [('[tool.notebook2script]\nout = 3\n', 'may hold two texts, notebooks and out'), ('[tool.notebook2script]\nfolder = "x"\n', 'may hold two texts'),
-                                        ('[tool.notebook2script\n', 'pyproject.toml: '), ('tool = 1\nx = "notebook2script"\n', 'pyproject.toml: ')])
+                                        ('[tool.notebook2script\n', 'pyproject.toml: '), ('tool = 1\nx = "notebook2script"\n', 'pyproject.toml: '),
+                                        ('[tool.notebook2script]\nout = ' + '[' * 5000, 'pyproject.toml: '), ('# \udce9\n[tool.notebook2script]\n', "pyproject.toml: 'utf-8' codec can't decode")])
 def test_a_table_that_is_wrong_is_told(shop, text, says):
-    (shop.root/'pyproject.toml').write_text(text)
+    (shop.root/'pyproject.toml').write_bytes(text.encode('utf-8', 'surrogateescape'))
     shop('01_a.ipynb', '#export\na = 1')
     assert says in refusal() and not (shop.root/'exp').exists()
 
@@ -259,7 +262,9 @@ def test_a_text_that_is_no_code_has_no_near_misses(shop, kind):
 NEAR = [('#exprot\na = 1', 1, 'meant to be #export'), ('#exports x\na = 1', 1, 'meant to be'), ('#export nb_foo\na = 1', 1, 'meant to be'), ('#xport', 1, 'meant to be'),
         ('# exort\na = 1', 1, 'meant to be'), ('#|exporrt', 1, 'meant to be'), ('#| export core\na = 1', 1, 'meant to be'), ('a = 1\n#export', 2, 'above the first line of code'),
         ('a = 1\n# export\nb = 2', 2, 'above the first line of code'), ('%%time\n#export\na = 1', 2, '%%time cannot be exported'), ('#export\n#export\na = 1', 2, 'second directive'),
-        (('markdown', 'text\n\n#export'), 3, 'in a markdown cell exports nothing'), (('raw', '#|export'), 1, 'in a raw cell exports nothing'), (('markdown', '```\nx\n```\n#export'), 4, 'in a markdown cell'), ('x = (\n#export', 2, 'above the first line of code')]
+        (('markdown', 'text\n\n#export'), 3, 'in a markdown cell exports nothing'), (('raw', '#|export'), 1, 'in a raw cell exports nothing'), (('markdown', '```\nx\n```\n#export'), 4, 'in a markdown cell'), ('x = (\n#export', 2, 'above the first line of code'),
+        ('#export # a comment\na = 1', 1, 'meant to be'), ('# export  # more of it\na = 1', 1, 'meant to be'), ('#exprot # a comment', 1, 'meant to be'), ('#export.\na = 1', 1, 'meant to be'), ('#| export. \na = 1', 1, 'meant to be'),
+        (('markdown', '````\n```\n````\n#export'), 4, 'in a markdown cell'), (('markdown', '<pre>\nx\n</pre> $$\nx\n$$\n#export'), 6, 'in a markdown cell')]
 
 
 @pytest.mark.parametrize('cell, line, message', NEAR)
@@ -274,7 +279,8 @@ def test_a_directive_that_is_almost_right_is_a_warning_with_its_cell_and_line_an
 @pytest.mark.parametrize('cell', [
     '# exported names are listed below\na = 1', '# export the model to a file\na = 1', '# expert advice from somebody\na = 1', '# Report\na = 1', '# Explore\na = 1', '# report', '# Expert',
     '# #export\n# a = 1', '# exprot of goods\na = 1', '##export\na = 1', '# Exports', '# Export model', '#report\na', '#export(model)', '#export(model)\na = 1', '#export-all\na = 1', '# export: see below\na', 's = """\n#export\n"""', 's = "#export"\n',
-    ('markdown', '```\n#export\n```'), ('markdown', 'Mark a cell with `#export`.'), ('markdown', '# Export'), ('markdown', '# export'), ('markdown', '## Exports'), 'f(x)  # export'])
+    ('markdown', '```\n#export\n```'), ('markdown', '~~~\n#export\n~~~'), ('markdown', 'text\n\n    #export\n    a = 1'), ('markdown', '\t#export'), ('markdown', '<pre>\n#export\n</pre>'), ('markdown', '$$\n#export\n$$'),
+    ('markdown', '````\n```\n#export\n```\n#export\n````'), ('markdown', '* a list\n  ```\n  #export\n  ```'), '# Export:\na = 1', '# export.\na = 1', '#export.save(model)', ('markdown', 'Mark a cell with `#export`.'), ('markdown', '# Export'), ('markdown', '# export'), ('markdown', '## Exports'), 'f(x)  # export'])
 def test_sentences_titles_texts_and_directives_commented_out_are_left_alone(shop, cell):
     shop('01_a.ipynb', cell)
     result = export()
@@ -321,6 +327,15 @@ def test_a_module_of_a_notebook_elsewhere_that_still_exists_is_not_replaced(shop
     assert 'comes from old/01_a.ipynb, which exports cells too: rename one' in refusal(force=True) and 'a = 1' in shop.module()
     shop('../old/01_a.ipynb', 'a = 1')                                 # exports nothing now
     assert export().written and 'a = 2' in shop.module()
+
+
+def test_a_module_of_another_project_is_not_replaced_by_a_notebook_of_the_same_name(shop, monkeypatch):
+    for name in 'AB': (shop.root/name/'nbs').mkdir(parents=True), shop(f'../{name}/nbs/01_a.ipynb', f'#export\na = "{name}"')
+    monkeypatch.chdir(shop.root/'A')
+    path, = export().written
+    assert 'comes from nbs/01_a.ipynb, which exports cells too' in refusal('../B/nbs/01_a.ipynb', out='exp', force=True) and 'a = "A"' in path.read_text()
+    (shop.root/'A'/'nbs'/'01_a.ipynb').unlink()
+    assert export('../B/nbs/01_a.ipynb', out='exp').written and 'a = "B"' in path.read_text()
 
 
 def test_two_notebooks_of_one_number_written_in_two_ways_are_a_warning(shop):
@@ -474,6 +489,13 @@ def test_a_literal_all_decides_what_a_star_import_gives(shop):
     assert names(shop, '#export\nfrom exp.nb_01 import *\na, b, os, anything') == ['`anything` is set nowhere']
 
 
+def test_an_all_that_is_lengthened_in_place_gives_what_the_text_shows(shop, monkeypatch):
+    (shop.root/'lib'/'pack').mkdir(parents=True)
+    (shop.root/'lib'/'pack'/'__init__.py').write_text('__all__ = ["a"]\n__all__.extend(["core"])\na = 1'), (shop.root/'lib'/'pack'/'core.py').write_text('')
+    monkeypatch.syspath_prepend(str(shop.root/'lib'))
+    assert names(shop, '#export\nfrom pack import *\na, core, mdl') == ['`mdl` is set nowhere']
+
+
 def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(shop, monkeypatch):
     files = {'__init__': 'from .core import *\nfrom .sub.deep import *', 'core': 'a = 1', 'other': 'c = 1\nfrom . import *',
              'sub/__init__': '', 'sub/deep': 'from ..other import *\nb = 1', 'sub/low/__init__': 'from .here import *\nfrom ..deep import *', 'sub/low/here': 'g = 1',
@@ -495,6 +517,20 @@ def test_nothing_is_imported_to_find_its_names(shop):
     shop('05_a.ipynb', code)
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True)
     assert 'missing' in done.stderr and 'Zen' not in done.stdout and done.returncode == 0
+
+
+def test_installed_modules_that_cannot_be_read_are_said_and_give_no_traceback(shop, monkeypatch):
+    import py_compile, zipfile
+    (shop.root/'lib').mkdir()
+    def put(name, data): (shop.root/'lib'/name).write_bytes(data)
+    put('bare.py', b'a = 1\nglobals().update(b=2)')
+    py_compile.compile(str(shop.root/'lib'/'bare.py'), str(shop.root/'lib'/'bare.pyc'))
+    (shop.root/'lib'/'bare.py').unlink()                               # only what was compiled is left
+    put('foreign.pyc', b'no Python that we know' * 3), put('wrong.py', b'a = ('), put('latin.py', '# coding: latin-1\né = 1\nglobals().update(b=2)'.encode('latin-1'))
+    with zipfile.ZipFile(shop.root/'lib'/'z.zip', 'w') as z: z.writestr('zipped.py', 'a = 1'), z.writestr('box/__init__.py', 'a = 1')
+    for place in ('lib', 'lib/z.zip'): monkeypatch.syspath_prepend(str(shop.root/place))
+    for name in ('bare', 'foreign', 'wrong', 'latin', 'zipped', 'box'):
+        assert names(shop, f'#export\nfrom {name} import *\nmdl') == [] and f'names are not checked: {name} cannot be read' in export().notes[0]
 
 
 def test_no_false_alarm_on_the_standard_library(shop):
@@ -522,7 +558,9 @@ def test_reading_the_modules_names_does_not_switch_the_check_off(shop, reading):
 
 @pytest.mark.parametrize('writing, how', [('globals()["mdl"] = 1', 'globals()'), ('globals().update(mdl=1)', 'globals()'), ('g = globals()\ng["mdl"] = 1', 'globals()'), ('f(globals())', 'globals()'),
                                           ('import sys\nsetattr(sys.modules[__name__], "mdl", 1)', 'sys.modules'), ('import sys\nm = sys.modules[__name__]\nm.mdl = 1', 'sys.modules'),
-                                          ('vars()["mdl"] = 1', 'vars()'), ('locals().update(mdl=1)', 'locals()')])
+                                          ('vars()["mdl"] = 1', 'vars()'), ('locals().update(mdl=1)', 'locals()'),
+                                          ('g: dict = globals()\ng["mdl"] = 1', 'globals()'), ('(g := globals())["mdl"] = 1', 'globals()'), ('f(ns=globals())', 'globals()'),
+                                          ('from sys import modules\nmodules[__name__].mdl = 1', 'sys.modules')])
 def test_where_a_module_writes_its_names_the_check_is_off_and_one_line_says_why(shop, writing, how):
     assert names(shop, f'#export\nf = len\n{writing}\nmdl') == []
     assert export().notes == [f'nbs/05_a.ipynb: names are not checked: exp.nb_05 sets names through {how}'] and main(['--check', '-q']) == 0
@@ -536,12 +574,28 @@ def test_a_star_import_that_cannot_be_resolved_is_said_also_by_those_who_import_
     assert names(shop, '#export\nfrom nowhere_at_all import *\nx = y\ny = 1') == []                 # y may come from there
 
 
+def test_where_python_keeps_no_columns_the_line_is_told(shop):
+    shop('01_a.ipynb', '#export\na = 1'), shop('02_a.ipynb', '#export\nx = 1\n\ndef f():\n    from exp.nb_01 import b\n    return mdl')
+    done = script(env={**os.environ, 'PYTHONNODEBUGRANGES': '1'})
+    assert done.returncode == 0 and 'cell 1, line 5: exp.nb_01 has no `b`' in done.stderr and 'cell 1, line 6: `mdl` is set nowhere' in done.stderr
+
+
 @pytest.mark.parametrize('comment, silent', [('# noqa', True), ('#noqa', True), ('# NOQA: F821', True), ('# noqa: E501, F821', True), ('# type: ignore[name-defined]', True),
                                              ('# noqa: E501', False), ('# no qa', False)])
 def test_noqa_silences_one_line(shop, comment, silent):
     assert names(shop, f'#export\nmdl  {comment}') == ([] if silent else ['`mdl` is set nowhere'])
     shop('05_a.ipynb', f'#export\nmdl  {comment}\n\nmdl')
     assert [p.split(': ')[1] for p in export().problems] == ['cell 1, line 4' if silent else 'cell 1, line 2']
+
+
+def test_an_import_over_several_lines_is_told_and_silenced_at_the_line_of_the_name(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    text = '#export\nfrom exp.nb_01 import (a,\n    bbb,\n    é, bb){}'
+    problems = names(shop, text.format('')) and export().problems
+    assert [problem.split('\n') for problem in problems] == [[f'nbs/05_a.ipynb: cell 1, line {line}: exp.nb_01 has no `{name}`', '    ' + text.format('').split('\n')[line - 1], ' ' * column + '^']
+                                                             for name, line, column in (('bb', 4, 11), ('bbb', 3, 8), ('é', 4, 8))]
+    assert names(shop, text.format('  # noqa')) == ['exp.nb_01 has no `bbb`'] and names(shop, text.replace('(a,', '(a,  # noqa').format('')) == []
+    assert names(shop, '#export\ntry:\n    from exp.nb_01 import (a,\n        c)\nexcept ImportError: c = 1') == []
 
 
 @pytest.mark.parametrize('code', ['if "get_ipython" in globals(): get_ipython()', 'x = mdl if "mdl" in globals() else 1', 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: mdl', 'mdl: int\ndef f(): return mdl',
@@ -585,6 +639,22 @@ def test_all_that_lists_what_is_missing_is_told(shop):
     assert names(shop, 'assert (b := 1)', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, 'b = 1', '#export\n__all__ = ["b"]') == ['`__all__` lists `b`, which is set in cell 1, which is not exported']
     assert names(shop, '#export\nfrom os.path import *\n__all__ = ["join"] + dir()\n__all__ += ["c"]\nc = 1') == []
+    assert names(shop, '#export\n__all__ = [\n  "c++"]') == ['`__all__` lists `c++`, which is set nowhere'] and 'cell 1, line 3:' in export().problems[0]
+
+
+@pytest.mark.parametrize('written, lost', [('("fit")', 'f'), ('["fo" "o"]', 'foo'), ('["\\x62"]', 'b'), ('[1]', '1'), ('(None,)', 'None'), ('["a b", "c+"]', 'c+'), ('[b"c"]', "b'c'")])
+def test_all_that_is_written_in_an_odd_way_is_told_where_it_begins(shop, written, lost):
+    assert f'`__all__` lists `{lost}`, which is set nowhere' in names(shop, f'#export\na = 1\n__all__ = {written}')
+    assert all('cell 1, line 3:' in problem for problem in export().problems)
+    shop('06_a.ipynb', '#export\nfrom exp.nb_05 import *'), shop('07_a.ipynb', '#export\nfrom exp.nb_06 import *\nmdl')
+    assert 'nbs/07_a.ipynb: cell 1, line 3: `mdl` is set nowhere' in export().problems[-1]
+
+
+def test_several_names_that_are_missing_are_told_in_the_order_of_the_alphabet(shop):
+    lost = list('zqxkjvw')
+    shop('01_a.ipynb', f'#export\n__all__ = {lost}'), shop('02_a.ipynb', f'#export\nfrom exp.nb_01 import {", ".join(lost)}')
+    told = [problem.split('\n')[0].split('`')[-2] for problem in export().problems]
+    assert told == sorted(lost) * 2
 
 
 # ---- imports of our own modules
@@ -650,6 +720,12 @@ import os
 @pytest.mark.parametrize('source, name', [('a = 1', 'a'), ('def f(x=1): pass', 'f'), ('x: int = 3', 'x'), ('async def g(): pass', 'g'), ('@d\nclass A:\n    b = 1', 'A'), ('import os\nb = 2', 'b'),
                                           ('f(x=1)', ''), ('a == 1', ''), ('import os', ''), ('if 1:\n    c = 1', ''), ('x += 1\ny = 2', 'x'), ('a, b = 1, 2', 'a')])
 def test_above_each_cell_stands_the_first_name_that_it_defines(shop, source, name): assert notebook2script.title(source) == name
+
+
+def test_a_long_word_or_line_takes_no_longer_than_its_length(shop):
+    word, blanks = 'a' * 400_000, ' ' * 400_000                        # steps as many as their square would take many minutes
+    shop('01_a.ipynb', f'#export\nx = 1\n{word}.b', ('markdown', f'{blanks}x\nThe marker `<<<<<<<` is no marker here.'))
+    assert script(timeout=60).returncode == 0 and shop.module()
 
 
 def test_other_cells_counts_ids_and_outputs_do_not_change_a_module(shop):
@@ -872,6 +948,13 @@ def test_a_cell_that_contains_what_looks_like_a_module_is_no_edit(shop):
         assert result.written and result.notes == [] and f'z = {last}' in shop.module()
 
 
+def test_conflict_markers_in_a_text_of_a_cell_do_not_make_an_edit_of_another_one_a_merge(shop):
+    shop('01_a.ipynb', '#export\ns = """\n<<<<<<< HEAD\n=======\n>>>>>>> b\n"""', '#export\nz = 1')
+    path, = export().written
+    path.write_text(shop.module().replace('z = 1', 'z = 7'))
+    assert 'was edited by hand in cell 2; put' in refusal() and 'z = 7' in shop.module()
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='Windows knows one bit of a mode')
 def test_a_file_keeps_its_mode(shop):
     shop('01_a.ipynb', '#export\na = 1')
@@ -905,6 +988,15 @@ def test_a_file_that_is_not_ours_is_never_overwritten(shop):
         (shop.root/'exp'/'nb_01.py').write_text(text)
         for force in (False, True): assert 'was not generated' in refusal(force=force)
         assert shop.module() == text
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows says that it may not read a folder')
+def test_a_folder_in_the_place_of_a_module_is_not_ours_either(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp'/'nb_99.py').mkdir(parents=True)
+    assert main(['-q', '--prune']) == 0 and main(['--check', '-q']) == 0
+    (shop.root/'exp'/'nb_02.py').mkdir(), shop('02_a.ipynb', '#export\na = 1')
+    assert 'was not generated' in refusal(force=True)
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='links need a privilege on Windows')
@@ -944,6 +1036,28 @@ def test_a_module_whose_notebook_is_gone_is_reported_and_pruned_and_nothing_else
     (shop.root/'exp'/'nb_03.py').write_text('mine = 1\n')
     assert [p.name for p in export().orphans] == ['nb_02.py'] and export('nbs/01_a.ipynb', prune=True).removed == []
     assert [p.name for p in export(prune=True).removed] == ['nb_02.py'] and sorted(p.name for p in (shop.root/'exp').iterdir()) == ['nb_01.py', 'nb_03.py']
+
+
+def test_a_module_whose_notebook_is_gone_cannot_be_imported_and_is_not_pruned_from_under_those_who_do(shop):
+    shop('01_a.ipynb', '#export\na = 1'), shop('02_a.ipynb', '#export\nfrom exp.nb_01 import a\na')
+    export()
+    (shop.root/'nbs'/'01_a.ipynb').unlink()
+    for prune in (False, True): assert 'nbs/02_a.ipynb: cell 1, line 2: exp.nb_01 does not exist, or has no notebook any more' in refusal(prune=prune)
+    assert 'a = 1' in shop.module() and export('nbs/02_a.ipynb').unchanged
+    shop('02_a.ipynb', '#export\na = 2')
+    assert [p.name for p in export(prune=True).removed] == ['nb_01.py']
+
+
+def test_a_module_of_a_notebook_in_another_folder_is_no_orphan_as_long_as_that_exports(shop):
+    (shop.root/'nbs'/'part2').mkdir()
+    shop('01_a.ipynb', '#export\na = 1'), shop('part2/07_x.ipynb', '#export\na = 1'), shop('08_a.ipynb', '#export\nfrom exp.nb_07 import a\na')
+    path, = export('nbs/part2/07_x.ipynb').written
+    assert not export(prune=True).orphans and main(['--check', '-q']) == 0 and path.exists()
+    path.write_bytes(path.read_bytes().replace(b'\n', b'\r\n'))
+    shutil.copy(path, shop.root/'exp'/'nb_09.py')                      # names a notebook of another number
+    assert [p.name for p in export(prune=True).removed] == ['nb_09.py'] and path.exists()
+    shop('part2/07_x.ipynb', 'a = 1'), shop('08_a.ipynb', '#export\na = 1')
+    assert [p.name for p in export(prune=True).removed] == ['nb_07.py']
 
 
 def test_an_orphan_that_was_edited_by_hand_is_removed_by_force_only(shop, capsys):
@@ -1248,7 +1362,7 @@ def test_a_traceback_of_python_gets_the_cell_under_each_line_of_ours(failing, ca
 @pytest.mark.parametrize('text', [
     '  File \x1b[35m"{path}"\x1b[0m, line \x1b[35m9\x1b[0m, in \x1b[35mf\x1b[0m\n    return \x1b[31m1\x1b[0m/x',           # Python 3.13
     '  | File "{path}", line 9, in f', 'File {path}:9, in f(x)\n      8 def f(x):\n----> 9     return 1/x',
-    'File \x1b[32m{path}:9\x1b[39m, in \x1b[36mf\x1b[39m\x1b[34m(x)\x1b[39m', 'File ~/exp/nb_01.py:9, in f(x)',            # IPython
+    'File \x1b[32m{path}:9\x1b[39m, in \x1b[36mf\x1b[39m\x1b[34m(x)\x1b[39m', 'File ~/exp/nb_01.py:9, in f(x)', '  File {path}:9 in f\n    return 1/x',   # IPython
     'exp/nb_01.py:9: ZeroDivisionError', '{path}:9: in f', '\x1b[1m\x1b[31mexp/nb_01.py\x1b[0m:9: ZeroDivisionError'])     # pytest
 def test_tracebacks_of_others_coloured_or_not_are_read(failing, capsys, monkeypatch, text):
     monkeypatch.setenv('HOME', str(failing.root)), monkeypatch.setenv('USERPROFILE', str(failing.root))
@@ -1276,7 +1390,33 @@ def test_a_reader_who_goes_away_gets_no_traceback(shop, arguments):
     process.stdout.close()
     try: process.stdin.write(b'x\n' * 100_000), process.stdin.close()
     except BrokenPipeError: pass
-    assert b'Traceback' not in process.stderr.read() and process.wait(60) in (0, 1)
+    assert b'Traceback' not in process.stderr.read() and process.wait(60) == ('--check' in arguments)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has other pipes')
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+@pytest.mark.parametrize('arguments, redirect, status', [
+    (['--check'], {'stdout'}, 1), (['--check'], {'stderr'}, 1), (['nowhere.ipynb'], {'stderr'}, 2), (['--chek'], {'stderr'}, 2), (['--check'], {'stdout', 'stderr'}, 1), (['--out=x'], {'stdout', 'stderr'}, 0),
+    (['--help'], {'stdout'}, 0), (['--diff', '-q'], {'stdout'}, 0), (['--where', 'exp/nb_02.py:7'], {'stdout'}, 0)])
+def test_the_exit_status_is_the_same_where_nobody_reads_what_is_said(shop, arguments, redirect, status, unbuffered):
+    shop('02_a.ipynb', '#export\na = 1')
+    export()
+    shop('01_a.ipynb', '#export\na = mdl')
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {**os.environ, 'PYTHONUNBUFFERED': unbuffered}
+    streams = {name: writer if name in redirect else subprocess.PIPE for name in ('stdout', 'stderr')}
+    done = subprocess.run([sys.executable, str(SCRIPT), *arguments], env=env, stdin=subprocess.DEVNULL, **streams)
+    os.close(writer)
+    assert done.returncode == status and b'BrokenPipe' not in (done.stderr or b'')
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs a shell that closes streams')
+@pytest.mark.parametrize('closed, status', [('--check >&-', 1), ('--check 2>&-', 1), ('nowhere.ipynb 2>&-', 2), ('--where - <&-', 0), ('--help >&-', 0)])
+def test_streams_that_are_closed_from_the_beginning_change_no_status(shop, closed, status):
+    shop('01_a.ipynb', '#export\na = 1')
+    done = subprocess.run(f'"{sys.executable}" "{SCRIPT}" {closed}', shell=True, capture_output=True, text=True)
+    assert done.returncode == status and 'Traceback' not in done.stderr
 
 
 def lines_until(process, text):
