@@ -95,7 +95,7 @@ def collect(paths, home, last=None):
 # Read: bytes -> cells
 
 CONFLICT = r'(?m)^(<<<<<<< |>>>>>>> |=======$)'
-LEFT_OVER = r'(?m)^(?:<[^<>\n]*>|[`*_ \t])*+(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
+LEFT_OVER = r'(?m)^(?:<[^<>\n]*>|[`*_ \t])*(?:<{7}|>{7})(?![<>])'                     # in the text of a cell
 UNFINISHED = 'has the conflict markers of an unfinished merge'
 
 class Cell:

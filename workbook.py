@@ -224,14 +224,22 @@ class Workbook:
         return found
 
     def check(self, *names):
-        "Says of each hole whether what stands there is right, and if not, what fails first."
+        "Says of each hole, without names of all those begun, whether it is right, and if not, what fails first; a class stands for its methods."
         answers = self.answers()
-        for name in names:
+        begun = [name for name in self.names if name in answers and unfit(name, answers[name]) != EMPTY]
+        if not names and not begun: print('Nothing has been written yet, or the cells with it have not been run')
+        for name in [hole for name in names for hole in self.holes_of(name)] or begun:
             if name not in self.names: print(f'{name} is no hole of this workbook')
             elif name not in answers: print(f'{name}: run the cell that defines it first')
-            elif unfit(name, answers[name]) == EMPTY: print(f'{name} {EMPTY}, and the library\'s version stands in')
-            else: print(self.checked(name, answers).said)
-            self.show()
+            elif name not in begun: print(f'{name} {EMPTY}, and the library\'s version stands in')
+            else:
+                if not self.seen: print('The first check imports what the tests need, which takes some seconds', flush=True)
+                print(self.checked(name, answers).said, flush=True)
+        self.show()
+
+    def holes_of(self, name):
+        "The holes that a name stands for: itself, or the methods of a class."
+        return [hole for hole in self.names if name == hole.split('.')[0]] or [name]
 
     def checked(self, name, answers):
         "The Result of an answer; known already if neither it nor the other methods of its class have changed."

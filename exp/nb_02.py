@@ -12,10 +12,10 @@ from exp.nb_01 import MNIST, data_file, read_idx
 
 # ---
 # get_data
-# %% nbs/02_fully_connected.ipynb b82b1efe
+# %% nbs/02_fully_connected.ipynb 68ee278a
 def get_data(dataset=MNIST):
-    """`x_train, y_train, x_valid, y_valid`: the first 50,000 examples of the training file, and the others.
-    x are rows of pixels in [0, 1), float32; y are class numbers, int64."""
+    """`x_train, y_train, x_valid, y_valid`: the first 50,000 examples of `dataset`'s files train-images-idx3-ubyte.gz and
+    train-labels-idx1-ubyte.gz, and the others. x are rows of pixels in [0, 1), float32; y are class numbers, int64."""
     x, y = [read_idx(data_file(dataset, f'train-{kind}-ubyte.gz')) for kind in ('images-idx3', 'labels-idx1')]
     x, y = x.reshape(len(x), -1).float().div_(256), y.long()
     return x[:50_000], y[:50_000], x[50_000:], y[50_000:]
@@ -26,9 +26,9 @@ def normalize(x, mean, std):
 
 # ---
 # test_near_zero
-# %% nbs/02_fully_connected.ipynb 2e5160eb
+# %% nbs/02_fully_connected.ipynb 514bc133
 def test_near_zero(x, tol=1e-3):
-    "Raise AssertionError unless every number of the tensor `x` lies within `tol` of zero."
+    "Raise AssertionError, `near zero: …`, unless each number of `x`, a tensor or a plain number, is nearer to zero than `tol`."
     x = torch.as_tensor(x)
     assert (x.abs() < tol).all(), f'near zero: {x}'
 
@@ -43,9 +43,9 @@ def lin(x, w, b):
 
 # ---
 # relu
-# %% nbs/02_fully_connected.ipynb b3f6d208
+# %% nbs/02_fully_connected.ipynb 796b900e
 def relu(x):
-    "`x` where it is positive, 0 elsewhere (Fukushima, 1969)."
+    "`x`, but 0 where it is negative; what is no number (NaN) stays so (Fukushima, 1969)."
     return x.clamp_min(0.)
 
 # ---
@@ -57,16 +57,16 @@ def kaiming_init(m, nh):
 
 # ---
 # mse
-# %% nbs/02_fully_connected.ipynb b89c9578
+# %% nbs/02_fully_connected.ipynb 29911824
 def mse(pred, targ):
-    "The mean of the squared differences, a scalar. Raises ValueError when `pred` and `targ` differ in shape."
+    "The mean of the squared differences, a scalar. Raises ValueError, which names both shapes, when `pred` and `targ` differ in shape."
     if pred.shape != targ.shape:
         raise ValueError(f'mse: pred {tuple(pred.shape)} and targ {tuple(targ.shape)} differ in shape')
     return (pred - targ).pow(2).mean()
 
 # ---
 # Module
-# %% nbs/02_fully_connected.ipynb bc7f9e25
+# %% nbs/02_fully_connected.ipynb f51a9a54
 class Module:
     """A layer that keeps the inputs of its last call. A subclass defines `forward(*inputs)`, which returns the
     output, and `backward(g)`, which turns the gradient of that output into the one of the first input."""
@@ -77,7 +77,7 @@ class Module:
         return self.forward(*inputs)
 
     def kept(self):
-        "The inputs of the last call. Raises RuntimeError when there was none."
+        "The inputs of the last call. Raises RuntimeError when there was none, of a Lin: `Lin: backward before forward`."
         if self.inputs is None: raise RuntimeError(f'{type(self).__name__}: backward before forward')
         return self.inputs
 

@@ -94,3 +94,28 @@ def test_versions_and_hooks_are_those_of_the_files():
     assert set(re.findall(r'torch==([\d.]+\d)', README)) == {pin} and f'no torch {pin.rsplit(".", 1)[0]} at all.' in README
     named = set(re.findall(r'\bnotebook2script(?:-\w+)?(?=[},])', re.search(r'hooks: .*', README)[0]))
     assert named and named <= set(re.findall(r'- id: (\S+)', (ROOT/'.pre-commit-hooks.yaml').read_text(encoding='utf-8')))
+
+
+def test_the_modules_named_to_engineers_hold_what_is_named():
+    import importlib
+    named = re.search(r'It can be used without them: (.*?) A backward pass by hand', README, re.DOTALL)[1]
+    assert len(re.findall(r'`nb_\w+`', named)) > 10
+    for module, names in re.findall(r'`(nb_\w+)`([^`]*(?:`(?!nb_)[^`]+`[^`]*)+)', named):
+        for name in re.findall(r'`(\w+)`', names): assert hasattr(importlib.import_module(f'exp.{module}'), name), f'{module} has no {name}'
+
+
+def test_what_the_shortest_way_leaves_out_is_not_needed_on_it():
+    after = {stem.split('_')[0]: re.findall(r'\b\d\d[a-z]?\b', text) for stem, (text, _) in ROWS.items()}
+    way, todo = set(), ['17a']
+    while todo:
+        way.add(number := todo.pop())
+        todo += after[number]
+    out = set(re.search(r'17a leaves out (.*?)\.', README)[1].replace('10 to 13a', '10, 11, 12, 12a, 13, 13a').replace(' and', ',').split(', '))
+    assert out == set(after) - way
+
+
+def test_the_check_of_a_workbook_says_what_is_shown():
+    sys.path.insert(0, str(ROOT))
+    from workbook_check import check
+    answer = '    def backward(self, g=1.):\n        pred, targ = self.kept()\n        return (pred - targ) * (2*g / len(pred))'
+    assert f"```\n{check('nb_02', 'Mse.backward', answer).said}\n```" in README

@@ -203,6 +203,32 @@ def test_a_cell_that_is_broken_now_is_not_taken_for_what_it_was(shell, capsys):
     assert "half is still empty, and the library's version stands in" in capsys.readouterr().out
 
 
+def test_a_class_stands_for_its_methods_and_no_name_for_all_that_has_been_begun(shell, capsys):
+    shell.workbook.check()
+    assert 'Nothing has been written yet' in capsys.readouterr().out
+    shell.run('import functools\n' + BOX)
+    shell.workbook.check('Box')
+    said = capsys.readouterr().out
+    assert [line.split(':')[0] for line in said.splitlines() if line.startswith('Box.')] == ['Box.__init__', 'Box.twice', 'Box.text']
+    shell.run('def half(x): pass')
+    shell.workbook.check()
+    said = capsys.readouterr().out
+    assert said.count('Box.') == 3 and 'half' not in said
+    shell.run(HALF)
+    shell.workbook.check()
+    assert 'half: right' in capsys.readouterr().out
+
+
+def test_the_first_check_says_that_it_takes_longer_and_the_progress_is_shown_once_for_all_of_them(shell, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(shell.workbook, 'show', lambda: shown.append(1))
+    shell.run(HALF)
+    shell.workbook.check('half', 'Box.text', 'Box.twice')
+    assert capsys.readouterr().out.startswith('The first check') and shown == [1]
+    shell.workbook.check('half')
+    assert 'The first check' not in capsys.readouterr().out
+
+
 def test_a_check_is_made_again_only_when_something_has_changed(workbook, shell, monkeypatch, capsys):
     seen = []
     monkeypatch.setitem(workbook.Workbook.check.__globals__, 'check', lambda *asked: seen.append(asked) or workbook.Result(True))

@@ -50,5 +50,10 @@ MUTANTS = [
     ("key = answers[name], tuple(sorted(beside.items()))", "key = len(self.seen), name, object()", 'a check costs nothing'),
     ("beside = {other: answers[other] for other in group if unfit(other, answers[other]) is None}", "beside = {other: answers[other] for other in group}", 'an empty method is one of the reader\'s'),
     ("right = [name for name in self.names if name in self.seen and self.seen[name][1].passed]", "right = [name for name in self.names if name in self.seen]", 'what was checked is right'),
-    ("elif unfit(name, answers[name]) == EMPTY: print", "elif False: print", 'an empty answer is a wrong one'),
+    ("elif name not in begun: print", "elif False: print", 'an empty answer is a wrong one'),
+    ("name == hole.split('.')[0]]", "name == hole]", 'a class is no hole and none of its methods'),
+    ("for hole in self.holes_of(name)] or begun", "for hole in self.holes_of(name)]", 'without a name nothing is to be checked'),
+    ("unfit(name, answers[name]) != EMPTY]", "True]", 'what is empty has been begun'),
+    ("if not self.seen: print(", "if True: print(", 'every check is the first'),
+    ("print(self.checked(name, answers).said, flush=True)\n        self.show()", "print(self.checked(name, answers).said, flush=True)\n                self.show()", 'the progress after each answer'),
 ]
