@@ -1,6 +1,8 @@
-"""How long a workbook's check takes, beside pytest in a fresh process; and how many known mistakes it tells. `python bench/bench_workbook.py`
+"""How long a workbook's check takes, beside pytest in a fresh process; and how many mistakes it tells. `python bench/bench_workbook.py`
 
-The second table is made of tests/mutants/proved.json, which tests/workbook_proof.py writes."""
+The table of known mistakes is made of tests/mutants/proved.json, which tests/workbook_proof.py writes; that of a hundred others of
+tests/mutants/outsiders.json: wrong answers by somebody who had seen neither tests nor lists, each with the thought behind it, which was
+written before the answer was checked; the sentence that it was told; and how near this came to the thought, by a strict reader."""
 import ast, json, subprocess, sys, time
 from pathlib import Path
 from common import in_turn, ratio_table, report, table
@@ -9,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 import workbook
 
-HOLES = [('nb_02', 'Lin.backward'), ('nb_03', 'gradients'), ('nb_04', 'SGD.update')]
+HOLES = [('nb_02', 'Lin.backward'), ('nb_04', 'SGD.update'), ('nb_06', 'one_cycle')]
 COLUMNS = ['itself', 'the same tests', 'another', 'nothing', 'outside']
 
 
@@ -47,4 +49,17 @@ def told():
             + '\n\nA definition is no hole if it is defined twice, or no test fails without its body. Outside: edits of lines that belong to no hole.')
 
 
-if __name__ == '__main__': report('bench_workbook', 'Workbooks: a check, and the mistakes that it tells', '\n\n'.join([*(times(*hole) for hole in HOLES), told()]))
+def strangers():
+    "The table of the hundred, a line for each lesson, and what becomes of them today."
+    given, verdicts = json.loads((ROOT/'tests'/'mutants'/'outsiders.json').read_text('utf-8')), ['right', 'half', 'wrong', 'none', 'passed']
+    modules = sorted({answer['module'] for answer in given})
+    rows = [(module, *(sum(a['verdict'] == verdict for a in given if a['module'] == module) for verdict in verdicts)) for module in modules]
+    total = [sum(column) for column in list(zip(*rows))[1:]]
+    today = [workbook.check(answer['module'], answer['name'], answer['source']) for answer in given]
+    same = sum(result.likely == answer['told'] and not result.passed for answer, result in zip(given, today))
+    return (f'{len(given)} wrong answers by somebody who had not seen the known mistakes: when they were first given, **{total[0]}** were told the mistake that was made, '
+            f'{total[1]} one near it, {total[2]} another, {total[3]} none, and {total[4]} passed.\n\n' + table(['lesson', *verdicts], [*rows, ('all', *total)])
+            + f'\n\nToday {sum(result.passed for result in today)} of them pass, and {same} are refused with the sentence that was judged, or again without one.')
+
+
+if __name__ == '__main__': report('bench_workbook', 'Workbooks: a check, and the mistakes that it tells', '\n\n'.join([*(times(*hole) for hole in HOLES), told(), strangers()]))

@@ -26,10 +26,10 @@ def test_schedules_begin_and_end_where_they_should_and_go_one_way(make, start, e
     assert values == sorted(values, reverse=start > end)
 
 
-@pytest.mark.parametrize('sched, pos, want', [(sched_const(3), .7, 3), (sched_lin(0, 10), .25, 2.5), (sched_cos(1, 0), .5, .5),
-                                              (sched_cos(1, 0), .25, (1 + math.cos(math.pi/4)) / 2), (sched_exp(1, .01), .5, .1),
-                                              (sched_poly(0, 8, 3), .5, 1), (sched_poly(1, 0, 2), .5, .75)])
-def test_schedules_by_hand(sched, pos, want): assert sched(pos) == pytest.approx(want)
+@pytest.mark.parametrize('make, ends, pos, want', [(sched_const, (3,), .7, 3), (sched_lin, (0, 10), .25, 2.5), (sched_cos, (1, 0), .5, .5),
+                                                   (sched_cos, (1, 0), .25, (1 + math.cos(math.pi/4)) / 2), (sched_exp, (1, .01), .5, .1),
+                                                   (sched_poly, (0, 8, 3), .5, 1), (sched_poly, (1, 0, 2), .5, .75)])
+def test_schedules_by_hand(make, ends, pos, want): assert make(*ends)(pos) == pytest.approx(want)
 
 
 @pytest.mark.parametrize('start, end', [(0, 1), (1, 0), (-1, 1), (math.nan, 1)])

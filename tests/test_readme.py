@@ -1,5 +1,6 @@
 "What the README and CONTRIBUTING.md say is so: examples give what they show, commands and links exist, and what can be counted is counted."
 import json, math, re, subprocess, sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -119,3 +120,9 @@ def test_the_check_of_a_workbook_says_what_is_shown():
     from workbook_check import check
     answer = '    def backward(self, g=1.):\n        pred, targ = self.kept()\n        return (pred - targ) * (2*g / len(pred))'
     assert f"```\n{check('nb_02', 'Mse.backward', answer).said}\n```" in README
+
+
+def test_what_became_of_a_hundred_answers_by_others_is_what_the_file_says():
+    counts = Counter(answer['verdict'] for answer in json.loads((ROOT/'tests'/'mutants'/'outsiders.json').read_text(encoding='utf-8')))
+    said = re.search(r'known mistakes (\d+) were told theirs, (\d+) one near it and (\d+)\s+another; (\d+) were told what failed and nothing more, and (\d+) passed', README)
+    assert [*map(int, said.groups())] == [counts[verdict] for verdict in ('right', 'half', 'wrong', 'none', 'passed')]
