@@ -40,12 +40,11 @@ def gradients(root, g):
 
 # ---
 # Value
-# %% nbs/03_autograd.ipynb 5566609d
+# %% nbs/03_autograd.ipynb 588ed019
 class Value:
     "A tensor `data`, what it was made of (`op`, `links`), and its gradient `grad` if `requires_grad` is set."
     def __init__(self, data, requires_grad=False):
-        self.data, self.marked = data, requires_grad
-        self.grad, self.op, self.links = None, 'leaf', []
+        self.data, self.marked, self.grad, self.op, self.links = data, requires_grad, None, 'leaf', []
     requires_grad = property(lambda self: self.marked or self.links != [])
     shape = property(lambda self: self.data.shape)
     def __repr__(self): return f'{type(self).__name__}({self.data!r}, {self.op})'
@@ -115,13 +114,14 @@ def no_grad():
 
 # ---
 # record
-# %% nbs/03_autograd.ipynb cc355c18
+# %% nbs/03_autograd.ipynb 82fc0f1f
 def record(op, data, *links):
     """The Node of a result of the operation `op`, of its first parent's class. Each of `links` is a parent, its rule,
     and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
     if not all(isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[0], Node) and callable(entry[1])
                and all(map(torch.is_tensor, entry[2:])) for entry in links):
-        raise TypeError('a link is a tuple: a Node, its rule, and the tensors that the rule needs')
+        kinds = [[type(x).__name__ for x in at] if isinstance(at, tuple) else type(at).__name__ for at in links]
+        raise TypeError(f'a link is a tuple: a Node, its rule, and the tensors that the rule needs; here stand {kinds}')
     result = (type(links[0][0]) if links else Node)(data)
     result.op, result.links = op, [link(*entry) for entry in links if entry[0].requires_grad and recording.get()]
     return result

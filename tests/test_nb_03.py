@@ -461,6 +461,14 @@ def test_a_link_that_is_no_node_rule_and_tensors_is_refused_when_it_is_written_d
         with pytest.raises(TypeError, match='a link is a tuple: a Node, its rule, and the tensors that the rule needs'): record('op', tensor(1.), *links)
 
 
+@pytest.mark.parametrize('links, kinds', [
+    (lambda v: [(v.data, lambda g: g)], "[['Tensor', 'function']]"), (lambda v: [(v, lambda g: g), (v, v.data)], "[['Var', 'function'], ['Var', 'Tensor']]"),
+    (lambda v: [[(v, lambda g: g)]], "['list']"), (lambda v: (v, lambda g: g, v.data), "['Var', 'function', 'Tensor']")])
+def test_what_stands_in_the_place_of_a_link_is_named(links, kinds):
+    with pytest.raises(TypeError) as e: record('op', tensor(1.), *links(Var([1., 2.], True)))
+    assert str(e.value).endswith('; here stand ' + kinds)
+
+
 
 @pytest.mark.parametrize('f, text', [
     (lambda a: a + tensor([1., 2.]), 'add: shapes (2, 3) and (2,) do not fit'),

@@ -29,6 +29,8 @@ MUTANTS = [
     ("               and all(map(torch.is_tensor, entry[2:])) for entry in links):", "               for entry in links):", 'a rule may be given a node'),
     (" and callable(entry[1])\n", "\n", 'a link is what stands in the brackets'),
     ("isinstance(entry[0], Node) and", "hasattr(entry[0], 'requires_grad') and", 'a tensor is as good a parent'),
+    (" if isinstance(at, tuple) else type(at).__name__ for at in links]", " for at in links]", 'whatever stands there can be gone through'),
+    ("[[type(x).__name__ for x in at] if isinstance(at, tuple) else type(at).__name__ for at in links]", "[type(at).__name__ for at in links]", 'which links are tuples is all that one need know'),
     ("for entry in links):\n", "for entry in links if entry[0].requires_grad):\n", 'nobody asks about a link that is not kept'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return rule(g, *kept).to(dtype)", 'broadcasting is not undone'),
     ("return unbroadcast(rule(g, *kept), shape).to(dtype)", "return unbroadcast(rule(g, *kept), parent.shape).to(dtype)", 'a parent has the shape that it always had'),
