@@ -3,14 +3,14 @@
 
 # ---
 #
-# %% nbs/05_learner.ipynb 01f7637b
+# %% nbs/05_learner.ipynb 1658dd88
 import copy, dataclasses, itertools, math, operator
 from collections.abc import Mapping, MutableMapping
 import torch
 from torch import nn
 from torch.nn import functional as F
 from exp.nb_04 import SGD
-from exp.nb_04a import EVENTS, Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop
+from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError, Loop
 
 # ---
 # one_number
@@ -47,11 +47,12 @@ def contents(data):
 
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb 004c63dd
+# %% nbs/05_learner.ipynb 71f396d5
 def one_per_example(data):
     "Whether `data` has a part for each example: a list or tuple of texts, numbers, or dicts; of one form in a tuple."
-    if not isinstance(data, (list, tuple)) or hasattr(data, '_fields') or not data: return False
+    if not isinstance(data, (list, tuple)) or hasattr(data, '_fields') or all(part is None for part in data): return False
     if any(isinstance(part, (torch.Tensor, list, tuple)) for part in data): return False
+    # the form of a part: the keys of a dict, True for what is no container, False for other containers
     forms = {frozenset(part) if isinstance(part, Mapping) else contents(part) is None for part in data}
     return isinstance(data, list) or len(forms) == 1 and False not in forms
 
@@ -87,9 +88,9 @@ def map_tensors(f, data, is_leaf=torch.is_tensor):
 
 # ---
 # join
-# %% nbs/05_learner.ipynb 78ae3068
+# %% nbs/05_learner.ipynb 5f30ae53
 def join(batches):
-    "A list of batches of one form as a single one of that form. Tensors are concatenated, those without axes stacked."
+    "A list of batches of one form as one of that form. Tensors are concatenated, those without axes stacked; examples become a list."
     first = batches[0]
     if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
     if one_per_example(first): return [part for batch in batches for part in batch]
@@ -98,7 +99,7 @@ def join(batches):
 
 # ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 1960f705
+# %% nbs/05_learner.ipynb 84a9e8c2
 class MetricsCallback(Means):
     """Appends to `learn.history` after each epoch train_loss, valid_loss and the validation set's `metrics`, one number
     each: functions of (pred, yb) that return a mean, or objects of torchmetrics. ValueError for a name of ours."""
@@ -107,7 +108,8 @@ class MetricsCallback(Means):
         taken = {'epoch', 'train_loss', 'valid_loss'} & {*metrics}
         if taken: raise ValueError(f'MetricsCallback: the name {taken.pop()} is taken')
         for name, m in metrics.items():
-            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')): raise TypeError(f'MetricsCallback: {name} is {m!r}, wanted a function or an object')
+            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')): raise TypeError(
+                f'MetricsCallback: {name} is {m!r}, wanted a function or an object')
         self.names = {*metrics}
         self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
         self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
@@ -128,7 +130,7 @@ class MetricsCallback(Means):
         "The means, and what the objects say; floats."
         row = super().row()
         objects = self.objects if 'valid_loss' in row else {}
-        return {**row, **{name: one_number(name, metric.compute()).item() for name, metric in objects.items()}}
+        return {**row, **{name: float(one_number(name, metric.compute())) for name, metric in objects.items()}}
     def after_epoch(self, learn):
         if not learn.whole or not (row := self.row()): return
         last = learn.history[-1] if len(learn.history) > learn.first_row else {}
@@ -167,9 +169,9 @@ class DeviceCallback(Callback):
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb 04858f8b
+# %% nbs/05_learner.ipynb ff347f01
 class Answers(Callback):
-    "Takes each batch to where the model is, after all who change it, and keeps predictions and targets, on the CPU, or with `keep` False only counts."
+    "Takes each batch to where the model is, and keeps predictions and targets, on the CPU; with `keep` False it only counts."
     order = math.inf
     def __init__(self, keep=True): self.keep, self.preds, self.targs = keep, [], []
     def before_batch(self, learn):
@@ -201,11 +203,11 @@ class Asker(Loop):
 
 # ---
 # Predictor
-# %% nbs/05_learner.ipynb 406c4bc3
+# %% nbs/05_learner.ipynb e20661e4
 class Predictor(Asker):
     "What can be asked of a model with its loaders: predictions and figures."
     def predict(self, xb):
-        "The model's output, on the CPU, for inputs `xb` alone: a tensor, a tuple that the model takes apart, a dict."
+        "The output, on the CPU, for inputs `xb` alone, a tensor, a tuple or a dict; `yb` is None, a callback's do_split unused."
         def inputs_only(learn): learn.xb, learn.yb = learn.items, None
         return self.ask([xb], Loop.ask_batch, do_split=inputs_only).preds[0]
     def get_preds(self, dl=None):
@@ -222,14 +224,14 @@ class Predictor(Asker):
 
 # ---
 # check_count
-# %% nbs/05_learner.ipynb 7db75fad
+# %% nbs/05_learner.ipynb 9e5baf6c
 def check_count(what, value):
     "Raises ValueError unless the setting `value` is a whole number from 1 on."
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{what}: {value!r}, wanted a whole number from 1 on')
 
 def weights_are_finite(model):
-    "Whether nothing that is trained in `model` is NaN or infinite, and no buffer NaN (a mask is infinite on purpose)."
+    "Whether nothing that is trained in `model` is NaN or infinite, and no buffer NaN (some hold infinities on purpose)."
     finite = [p.isfinite().all() for p in model.parameters() if p.requires_grad]
     finite += [~buffer.isnan().any() for buffer in model.buffers()]
     return not finite or bool(torch.stack(finite).all())

@@ -295,6 +295,11 @@ def test_the_number_of_examples_is_the_length_of_the_first_tensor_that_has_one()
     with pytest.raises(ValueError, match='no tensor in the batch tells'): examples(None, 'text', tensor(1.))
 
 
+@pytest.mark.parametrize('targets', [(None, None), [None, None], (None,)])
+def test_targets_that_are_missing_do_not_count_as_examples(targets):
+    assert examples(targets, torch.zeros(7, 2)) == 7 and join([targets, targets]) == type(targets)([[None, None]] * len(targets))
+
+
 class Tokens(UserDict): "As tokenizers give it: behaves like a dict and is none."
 class Output(OrderedDict): "As models give it, with an attribute beside its items."
 class Fields(list): "A list of another type."
@@ -459,6 +464,15 @@ def test_objects_with_update_and_compute_are_metrics_too():
         def update(self, pred, yb): self.n += len(yb)
         def compute(self): return tensor(float(self.n))
     assert [row['count'] for row in learner([MetricsCallback(count=Count())]).fit(2).history] == [40., 40.]
+
+
+def test_a_count_in_whole_numbers_becomes_a_float_in_the_history_and_in_an_answer():
+    class Count:
+        def reset(self): self.n = 0
+        def update(self, pred, yb): self.n += len(yb)
+        def compute(self): return self.n
+    learn = learner([MetricsCallback(count=Count())]).fit(1)
+    for figures in (learn.history[0], learn.validate(count=Count())): assert figures['count'] == 40 and type(figures['count']) is float
 
 
 def test_objects_of_torchmetrics_agree_with_our_own_functions():
