@@ -53,13 +53,13 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 6e940f63
+# %% nbs/13_scale.ipynb 3653e971
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
-            if cuda := torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+            if cuda := torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
             wait, how = datetime.timedelta(seconds=timeout), 'cpu:gloo,cuda:nccl' if cuda else 'gloo'
             again = os.environ.get('TORCHELASTIC_RESTART_COUNT', 0) if os.environ.get('GROUP_WORLD_SIZE', '1') == '1' else ''
             store, rank, size = next(dist.rendezvous('env://', timeout=wait))          # it may hold keys of the workers before

@@ -18,7 +18,7 @@ SUM = 'total, k = sum(vectors).chunk(n), len(vectors[0]) // n'
 ANSWERS = {
     1: ([answer('(8, 196)'), answer('[8, 7*25 + 21]'), answer('torch.tensor([8, 196])'), answer('(8., 196.)'), 'import numpy\nanswer = numpy.array([8, 196])'],
         [(answer('(7, 196)'), 'the last batch counts'), (answer('(40, 196)'), 'takes part in every batch'), (answer('(2, 196)'), 'all ranks together'), (answer('(8, 200)'), 'batch by batch'), (answer('(8, 201)'), 'batch by batch'),
-         (answer('(8, 200.6)'), 'no rank has a part'), (answer('(8, 203)'), 'first ranks get one more'), (answer('(8, 175)'), 'the last batch, of 107'), (answer('(8, 1003)'), 'part of all ranks'), (answer('(3, 196)'), 'another number'),
+         (answer('(8, 200.6)'), 'no rank has a part'), (answer('(8, 203)'), 'part of rank 2'), (answer('(8, 175)'), 'the last batch, of 107'), (answer('(8, 1003)'), 'part of all ranks'), (answer('(3, 196)'), 'another number'),
          (answer('8'), 'wanted two numbers'), (answer('None'), 'wanted two numbers'), (answer('("all", 196)'), 'wanted two numbers')]),
     2: ([mean('return add_up(n * g) / add_up(torch.tensor(float(n)))'), mean('return add_up(n * g) / add_up(n)'), mean('total = add_up(torch.tensor([n]))', 'return add_up(g * n) / total'), mean('total = add_up(n)', 'return add_up(g * (n / total))'),
          mean('both = add_up(torch.cat([g * n, torch.tensor([float(n)])]))', 'return both[:-1] / both[-1]')],
