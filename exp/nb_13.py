@@ -53,13 +53,13 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 6e940f63
+# %% nbs/13_scale.ipynb 3653e971
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
-            if cuda := torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+            if cuda := torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
             wait, how = datetime.timedelta(seconds=timeout), 'cpu:gloo,cuda:nccl' if cuda else 'gloo'
             again = os.environ.get('TORCHELASTIC_RESTART_COUNT', 0) if os.environ.get('GROUP_WORLD_SIZE', '1') == '1' else ''
             store, rank, size = next(dist.rendezvous('env://', timeout=wait))          # it may hold keys of the workers before
@@ -116,45 +116,52 @@ def cut(data, n, part):
     return data if parts is None else refill(data, {key: cut(x, n, part) for key, x in parts.items()})
 
 # ---
+# share_of
+# %% nbs/13_scale.ipynb 4543d2ad
+def share_of(n, rank, size):
+    "The slice of `n` examples that `rank` takes, of `size` ranks: neighbours, a fair share, the first ranks one more."
+    share, more = divmod(n, size)
+    return slice(share*rank + min(rank, more), share*(rank + 1) + min(rank + 1, more))
+
+# ---
+# order_of
+# %% nbs/13_scale.ipynb 904cacef
+def order_of(dl):
+    "The numbers of the examples in each batch of a BatchLoader, or a DataLoader of examples by number; None for any other loader."
+    if type(dl) is BatchLoader:
+        numbers = copy.copy(dl)
+        numbers.ds, numbers.workers = torch.arange(len(dl.ds)), None
+        return [batch.tolist() for batch in numbers]
+    if type(dl) is DataLoader and dl.batch_sampler is not None and not isinstance(dl.dataset, IterableDataset):
+        return [*DataLoader(range(2**62), batch_sampler=dl.batch_sampler, generator=dl.generator, collate_fn=list)]
+
+# ---
 # Shard
-# %% nbs/13_scale.ipynb 76cbecb5
+# %% nbs/13_scale.ipynb 7eb15c8e
 class Shard:
-    """This rank's part of each batch of the loader `dl`: neighbours, a fair share, the first ranks one more; `empty`: none was left.
-    Rank 0 draws the order. Of a BatchLoader, or DataLoader of examples by number, each rank fetches its own, with workers seeded
-    by the text `key`; the batches of any other loader are sent by rank 0."""
+    "This rank's part of each batch of the loader `dl`, fetched with workers seeded by `key`, or sent by rank 0; `empty`: none was left."
     empty, how = False, 'num_workers collate_fn pin_memory timeout worker_init_fn multiprocessing_context prefetch_factor'.split()
     def __init__(self, dl, ranks, place, key): self.dl, self.ranks, self.place, self.key = dl, ranks, place, key
     def __len__(self): return len(self.dl)
     def __iter__(self):
-        order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else self.order(self.dl))
+        order = self.ranks.share(f'the order of {self.place}', None if self.ranks.rank else order_of(self.dl))
         return self.sent() if order is None else self.fetched(self.dl, order)
-    def part(self, n):
-        (share, more), r = divmod(n, self.ranks.size), self.ranks.rank
-        self.empty = r >= n
-        return slice(share*r + min(r, more), share*(r + 1) + min(r + 1, more))
-    def order(self, dl):
-        if type(dl) is BatchLoader:
-            numbers = copy.copy(dl)
-            numbers.ds, numbers.workers = torch.arange(len(dl.ds)), None
-            return [batch.tolist() for batch in numbers]
-        if type(dl) is DataLoader and dl.batch_sampler is not None and not isinstance(dl.dataset, IterableDataset):
-            return [*DataLoader(range(2**62), batch_sampler=dl.batch_sampler, generator=dl.generator, collate_fn=list)]
     def fetched(self, dl, order):
-        wanted = [batch[self.part(len(batch))] or batch[:1] for batch in order]
+        wanted = [batch[share_of(len(batch), self.ranks.rank, self.ranks.size)] or batch[:1] for batch in order]
         if type(dl) is DataLoader: how, ds = {name: getattr(dl, name) for name in self.how}, dl.dataset
         else: how, ds = {'num_workers': dl.workers}, dl.ds
         if how['num_workers'] is None: batches = (ds[torch.tensor(numbers)] for numbers in wanted)
         else: batches = DataLoader(ds, batch_sampler=wanted, generator=torch.Generator().manual_seed(number(self.key)), **how)
         for batch, numbers in zip(batches, order):
-            self.part(len(numbers))
+            self.empty = self.ranks.rank >= len(numbers)
             yield cut(batch, 1, slice(0)) if self.empty else batch
     def sent(self):
         batches = None if self.ranks.rank else iter(self.dl)
         for i in itertools.count(1):
-            mine = None if self.ranks.rank else [*itertools.islice(batches, 1)]
-            found = self.ranks.share(f'batch {i} sent for {self.place}', mine)
+            found = self.ranks.share(f'batch {i} sent for {self.place}', None if self.ranks.rank else [*itertools.islice(batches, 1)])
             if not found: return
-            yield cut(found[0], n := examples(found[0]), self.part(n))
+            self.empty = self.ranks.rank >= (n := examples(found[0]))
+            yield cut(found[0], n, share_of(n, self.ranks.rank, self.ranks.size))
 
 # ---
 # leave_out

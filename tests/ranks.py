@@ -15,7 +15,7 @@ def rank_main(path, rank, size, f, args, how):
     "What a rank does: it waits for the port of the store, joins, calls `f(*args)` and writes what came of it."
     while size and Path(path).exists() and not Path(path, 'port').exists(): time.sleep(.005)
     port = Path(path, 'port').read_text() if size else ''
-    env = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': size, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port, 'TORCHELASTIC_RUN_ID': 'test',
+    env = {'RANK': rank, 'LOCAL_RANK': rank, 'LOCAL_WORLD_SIZE': size, 'WORLD_SIZE': size, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port, 'TORCHELASTIC_RUN_ID': 'test',
            'TORCHELASTIC_USE_AGENT_STORE': True, 'GLOO_SOCKET_IFNAME': 'lo', 'OMP_NUM_THREADS': 1}
     os.environ |= {name: str(value) for name, value in env.items()} if size else {}
     torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from exp.nb_05 import GradientClip, Learner, MetricsCallback
 from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
 from exp.nb_05b import Checkpoint, load_checked
 from exp.nb_06 import OneCycle
-from exp.nb_13 import (Distributed, Ranks, Shard, TextBar, buckets, cut, leave_out, main, number, reseed, sum_over_ranks, trained)
+from exp.nb_13 import Distributed, Ranks, Shard, TextBar, buckets, cut, leave_out, main, number, reseed, share_of, sum_over_ranks, trained
 from learners import Diary, data, learner, weights
 from ranks import finished, on, torchrun
 
@@ -335,12 +335,22 @@ def test_the_parts_of_each_batch_are_the_batch_of_one_process_and_differ_by_one_
             assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= 1
 
 
-def test_a_shard_has_as_many_batches_as_its_loader_and_its_own_share_of_each():
-    ranks = Ranks()
-    ranks.rank, ranks.size = 1, 3
-    shard = Shard([0] * 5, ranks, 'here', '')
-    assert len(shard) == 5 and [range(n)[shard.part(n)] for n in (1, 2, 7, 9)] == [range(1, 1), range(1, 2), range(3, 5), range(3, 6)]
-    assert shard.empty is False and shard.part(1) and shard.empty is True
+class Told:
+    "Rank 2 of 3, to which rank 0 says these `things`."
+    rank, size = 2, 3
+    def __init__(self, *things): self.things = [*things]
+    def share(self, place, thing): return self.things.pop(0)
+
+
+def test_a_shard_is_empty_where_no_example_was_left_for_its_rank():
+    batches = [(torch.arange(n), torch.arange(n)) for n in (3, 2, 4)]
+    loader = BatchLoader(Dataset(torch.arange(9), torch.arange(9)), 3)
+    for shard in (Shard(loader, Told([[0, 1, 2], [3, 4], [5, 6, 7, 8]]), '', ''), Shard(batches, Told(None, *[[batch] for batch in batches], []), '', '')):
+        assert [(len(batch[0]), shard.empty) for batch in shard] == [(1, False), (0, True), (1, False)] and len(shard) == 3
+
+
+def test_a_rank_has_its_own_share_of_each_batch():
+    assert [range(n)[share_of(n, 1, 3)] for n in (1, 2, 7, 9)] == [range(1, 1), range(1, 2), range(3, 5), range(3, 6)]
 
 
 class Pair:
@@ -466,6 +476,16 @@ def test_a_rank_that_hangs_is_named_by_all_others_after_the_time_out():
 def test_a_rank_that_was_killed_is_named_at_once():
     first, _, third, fourth = on(4, left_alone, 'dies', lost={1})
     for told in (first, third, fourth): assert 'rank 1 has not come: it hangs, or is gone' in told
+
+
+def one_gpu():
+    "Two ranks on a machine with one GPU: device 1 is none."
+    with unittest.mock.patch.multiple(torch.cuda, is_available=lambda: True, device_count=lambda: 1, set_device=[0].__getitem__): ranks = Ranks()
+    return ranks.meet('the door', ranks.rank, 1)
+
+
+def test_where_not_every_rank_has_a_gpu_none_takes_one():
+    assert on(2, one_gpu) == [[[0, 1], [1, 1]]] * 2
 
 
 def elsewhere():
