@@ -99,7 +99,7 @@ def test_versions_and_hooks_are_those_of_the_files():
 
 def test_the_modules_named_to_engineers_hold_what_is_named():
     import importlib
-    named = re.search(r'It can be used without them: (.*?) A backward pass by hand', README, re.DOTALL)[1]
+    named = re.search(r'It can be used without them: (.*?) A backward pass by hand', ' '.join(README.split()))[1]
     assert len(re.findall(r'`nb_\w+`', named)) > 10
     for module, names in re.findall(r'`(nb_\w+)`([^`]*(?:`(?!nb_)[^`]+`[^`]*)+)', named):
         for name in re.findall(r'`(\w+)`', names): assert hasattr(importlib.import_module(f'exp.{module}'), name), f'{module} has no {name}'
@@ -111,7 +111,7 @@ def test_what_the_shortest_way_leaves_out_is_not_needed_on_it():
     while todo:
         way.add(number := todo.pop())
         todo += after[number]
-    out = set(re.search(r'17a leaves out (.*?)\.', README)[1].replace('10 to 13a', '10, 11, 12, 12a, 13, 13a').replace(' and', ',').split(', '))
+    out = set(re.search(r'17a leaves out (.*?)\.', ' '.join(README.split()))[1].replace('10 to 13a', '10, 11, 12, 12a, 13, 13a').replace(' and', ',').split(', '))
     assert out == set(after) - way
 
 
@@ -124,5 +124,5 @@ def test_the_check_of_a_workbook_says_what_is_shown():
 
 def test_what_became_of_a_hundred_answers_by_others_is_what_the_file_says():
     counts = Counter(answer['verdict'] for answer in json.loads((ROOT/'tests'/'mutants'/'outsiders.json').read_text(encoding='utf-8')))
-    said = re.search(r'known mistakes (\d+) were told theirs, (\d+) one near it and (\d+)\s+another; (\d+) were told what failed and nothing more, and (\d+) passed', README)
+    said = re.search(r'known mistakes (\d+) were told theirs, (\d+) one near it and (\d+) another; (\d+) were told what failed and nothing more, and (\d+) passed', ' '.join(README.split()))
     assert [*map(int, said.groups())] == [counts[verdict] for verdict in ('right', 'half', 'wrong', 'none', 'passed')]
