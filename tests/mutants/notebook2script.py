@@ -5,7 +5,7 @@ MUTANTS = [
     (".replace('\\r\\n', '\\n').replace('\\r', '\\n') if '\\r' in source else source\n", '\n', 'line ends are those of this system'),
     ("raw.get('source', None if self.kind == 'code' else '')", "raw.get('source', '')", 'a cell without a source is an empty one'),
     ("('<<<<<<<' in source or '>>>>>>>' in source)", "'<<<<<<< ' in source", 'markers look as git writes them'),
-    ("(?:<[^<>\\n]*>|[`*_ \\t])*+(?:<{7}|>{7})(?![<>])", "(?:<{7}|>{7})(?![<>])", 'nobody puts a marker in backticks or tags'),
+    ("(?:<[^<>\\n]*>|[`*_ \\t])*(?:<{7}|>{7})(?![<>])", "(?:<{7}|>{7})(?![<>])", 'nobody puts a marker in backticks or tags'),
     ("if not re.match('(?i)i?python', language): refuse", "if False: refuse", 'every notebook is in Python'),
     ("is a link that leads nowhere' if path.is_symlink() and not path.exists()", "is a link that leads nowhere' if False", 'the system says it well enough'),
     ("return line + (line > self.directive)", "return line + 1", 'the directive is always the first line'),
