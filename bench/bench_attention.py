@@ -92,7 +92,7 @@ def main():
     for both, direction in enumerate(DIRECTIONS):
         for n in LENGTHS:
             candidates = {name: work(name, n, bool(both)) for name in WAYS}
-            seconds = in_turn(candidates, rounds=15 if n < 4096 else 5)
+            seconds = in_turn(candidates, rounds=61 if n < 4096 else 15)
             sections.append(f'{direction.capitalize()}, {n:,} tokens:\n\n{ratio_table(seconds, "PyTorch")}')
     rows = [(f'{name}, {direction}', *(in_own_process(name, n, both) for n in LENGTHS))
             for both, direction in enumerate(DIRECTIONS) for name in WAYS]
