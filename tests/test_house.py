@@ -136,4 +136,4 @@ def test_importing_the_modules_does_nothing_visible(tmp_path):
 def test_no_pattern_has_a_possessive_group_which_python_before_3_11_5_matches_wrongly():
     paths = [*MODULES, *ROOT.glob('*.py'), *ROOT.glob('tests/*.py'), *ROOT.glob('bench/*.py')]
     texts = {path.name: [node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))) if isinstance(node, ast.Constant) and isinstance(node.value, str)] for path in paths}
-    assert [(name, text) for name, found in texts.items() for text in found if re.search(r'(?<!\\)\)[*+?]\+(?!\d)|\(\?>', text) and '(?' in text and name != 'test_house.py'] == []
+    assert [(name, text) for name, found in texts.items() for text in found if re.search(r'(?<!\\)\)[*+?]\+(?!\d)|\(\?>', text) and name != 'test_house.py'] == []
