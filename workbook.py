@@ -14,7 +14,7 @@ from pathlib import Path
 
 import notebook2script as n2s
 from workbook_check import (EMPTY, ROOT, Result, Unfit, answers_in, body, check, count, definitions, diagnose, every_definition, first_line,
-                            is_hole, module_text, parsed, table, tests_of_hole, unfit, with_answers, written)
+                            is_hole, lines_of, module_text, parsed, table, tests_of_hole, unfit, with_answers, written)
 
 HOLE = 'raise NotImplementedError    # yours to write'
 BRANCHES = ast.If, ast.For, ast.While, ast.Try, ast.With, ast.IfExp, ast.comprehension, ast.BoolOp, ast.Lambda, ast.FunctionDef

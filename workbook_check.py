@@ -116,6 +116,12 @@ def with_answers(module, answers):
     return '\n'.join(lines)
 
 
+def lines_of(text, name, answers):
+    "The first and the last line of the answer to `name` in the text of a module with `answers`; its helpers stand in front of it. Raises SyntaxError."
+    node = definitions(ast.parse(text)).get(name)
+    return (min(first_line(node), node.end_lineno - answers.get(name, '').count('\n')), node.end_lineno) if node else (0, 0)
+
+
 # What is known of the tests
 
 @cache
@@ -155,19 +161,20 @@ def mark(found):
     return f'{zlib.crc32(json.dumps([found.get("case", {}).get(part) for part in ("test", "facts", "error")]).encode()):08x}'
 
 
-def likely_mistake(module, name, failed, seen=''):
-    """(how near, the thought behind it) of the known mistake nearest to the tests that `failed`; (0, None) where none is near. Of
-    several that fail the same ones that whose first case has the mark `seen`."""
+def likely_mistake(module, name, failed, seen='', worded=()):
+    """(how near, the thought behind it) of the known mistake nearest to the tests that `failed`, or to these and those that met an
+    error `worded` by the answer; (0, None) where none is near. Of several that fail the same ones that whose first case has the mark
+    `seen`."""
     known = table(module)
     mistakes = [((thought, mark), {known['tests'][i] for i in fails}) for of, thought, fails, mark in known['mutants'] if of == name and fails]
-    best, found = nearest(mistakes, set(failed))
+    best, found = max((nearest(mistakes, tests) for tests in ({*failed, *worded}, {*failed})), key=lambda near: near[0])
     thoughts = [thought for thought, mark in found if mark == seen] * (best == 1) or [thought for thought, _ in found]
     return (best, '”, or: “'.join(dict.fromkeys(thoughts[:2]))) if best >= NEAR and failed else (0, None)
 
 
-def diagnose(module, name, failed):
+def diagnose(module, name, failed, worded=()):
     "The thought behind the known mistake whose failing tests are nearest to those that `failed`; None where none is near."
-    return likely_mistake(module, name, failed)[1]
+    return likely_mistake(module, name, failed, worded=worded)[1]
 
 
 # A check
@@ -215,7 +222,7 @@ def failure(text, found):
     if found['how'] != 'end': return f'Python itself crashes ({found["how"]}){where}'
     case = found['case']
     lines = [f'"{case["test"]}"', *(f'    {line}' for line in (*case.get('lines', ()), *case['facts']))]
-    error = case.get('error', '')
+    error = re.sub(r"Failed: DID NOT RAISE (?:<class '(?:.*\.)?)?(\w+).*", r'it raises nothing, wanted \1', case.get('error', ''))
     if error.startswith('MemoryError') or 'allocate memory' in error: error = f'it asks for more memory than {MEMORY >> 30} GB'
     if error.startswith('NameError'): error += '; what a definition needs stands in it, or in its cell'
     at = [f'    {AT} `{text.split(chr(10))[case["at"] - 1].strip()}`'] if 'at' in case else []
@@ -223,15 +230,16 @@ def failure(text, found):
 
 
 def judged(module, name, answers, tests):
-    "The tests that fail with these answers in the module, the first failure in words, and its mark."
+    """With these answers in the module: the tests that fail, the first failure in words, its mark, and the tests that pass, but for
+    the words of an error of the answer's own."""
     text = with_answers(module, answers)
-    try: node = definitions(ast.parse(text)).get(name)
-    except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}', ''
-    found = ask(module, text, tests, (first_line(node), node.end_lineno) if node else (0, 0))
+    try: lines = lines_of(text, name, answers)
+    except SyntaxError as error: return tests, f'the module does not parse with it: {error.msg}', '', []
+    found = ask(module, text, tests, lines)
     failed = [test for test in tests if test not in found['passed']]
     if found['how'] == 'end' and 'broken' not in found and found['end'] != 2 and set(failed) - set(found['failed']):
         raise Unfit(f'{TABLE.relative_to(ROOT)} is older than the tests of {module}: python tests/mutants/table.py {module}')
-    return failed, failure(text, found) if failed else '', mark(found)
+    return failed, failure(text, found) if failed else '', mark(found), [test for test in found['worded'] if test not in failed]
 
 
 def returns(node):
@@ -258,10 +266,11 @@ def check(module, name, source, beside=None):
     if why := unfit(name, source): return Result(False, tests, why, None, f'{name} {why}.')
     alone = judged(module, name, {name: source}, tests)
     both = judged(module, name, {**beside, name: source}, tests) if alone[0] and beside else alone
-    failed, first, seen = min(alone, both, key=lambda found: (len(found[0]), 'AttributeError' in found[1]))     # what it lacks may stand beside it
+    failed, first, seen, worded = min(alone, both, key=lambda found: (len(found[0]), 'AttributeError' in found[1]))     # what it lacks may stand beside it
     if not failed:
-        return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * bool(alone[0])}.')
-    best, likely = likely_mistake(module, name, failed, seen)
+        words = f', {len(worded)} of them with an error in your own words' * bool(worded)
+        return Result(True, said=f'{name}: right. {count(tests)} passed{", together with your other methods" * bool(alone[0])}{words}.')
+    best, likely = likely_mistake(module, name, failed, seen, worded)
     if best < 1 and AT in first: likely = None               # an error in a line of the answer says more than what is only near
     said = f'{name}: not yet. {len(failed)} of {count(tests)} failed; first {first}'
     if 'None' in first and forgets(module, name, source): return Result(False, failed, first, FORGOTTEN, f'{said}\n{FORGOTTEN}')

@@ -14,6 +14,8 @@ tried before the first answer. Where they cannot be had (macOS, containers that 
 is graded unless you say --trust: then an answer can read and change what you can, and only the limits hold that the
 system has. Under Windows use WSL. No filter of system calls is set: a hole in Linux itself is a hole here.
 
+The words of an error that an answer raises are its own affair: `an error in its own words` then stands beside `right`.
+
 An answer runs in the process of its tests and could try to deceive them. What no lesson needs (os, eval, open, __globals__)
 is not run but marked `not graded`, for you to look at; so is an answer after which tests pass that must fail, or the
 functions by which tests compare are others. What remains: an answer that recognises the tests' inputs and returns what
@@ -187,19 +189,20 @@ class Grader:
         "(verdict, why, first failing test) of an answer; those `beside` it, of the same class, stand in where it and one of them fail alone."
         if done := self.before(name, source): return done
         if not self.tests.get(name): return OPEN, 'its tests do not run on this machine', ''
-        verdict, why, failed, first = self.tried(name, {name: source}, number)
+        verdict, why, failed, first, worded = self.tried(name, {name: source}, number)
         beside = {other: text for other, text in dict(beside).items() if other != name and not self.before(other, text)}
         others = verdict == WRONG and any(self.tried(other, {other: text}, number)[0] == WRONG for other, text in beside.items() if self.tests.get(other))
         if others and self.tried(name, {**beside, name: source}, number)[0] == RIGHT: return RIGHT, 'together with the other methods', ''
-        if verdict == WRONG and not why and (likely := workbook.diagnose(self.module.name, name, {*failed})): why = f'“{likely}”'
+        if verdict == WRONG and not why and (likely := workbook.diagnose(self.module.name, name, failed, worded)): why = f'“{likely}”'
         return verdict, why, first
 
     def tried(self, name, answers, number):
-        "The verdict of the tests of one definition on these answers."
+        "What `judge` says of the tests of one definition on these answers."
         limit, memory, tests = self.args.limit, self.args.memory, self.tests[name]
         try: text = workbook.with_answers(self.module.name, answers)
-        except NO_PROGRAM as error: return WRONG, f'does not parse: {error}', tests, ''
-        said = self.once(digest(ast.unparse(ast.parse(text)), tests), lambda: self.house.run({self.path: text}, tests, limit, memory, number))
+        except NO_PROGRAM as error: return WRONG, f'does not parse: {error}', tests, '', []
+        place = self.path, workbook.lines_of(text, name, answers)
+        said = self.once(digest(ast.unparse(ast.parse(text)), name, tests), lambda: self.house.run({self.path: text}, tests, limit, memory, number, answer=place))
         said['broken'] = [place for place in said['broken'] if place not in self.used_to]
         return judge(said, tests, limit, memory)
 
@@ -269,7 +272,7 @@ def page(submissions, walls):
         lessons.append({'lesson': lesson, 'names': names, 'readers': some, 'definitions': rows, 'mistakes': wrong[:20], 'more': max(0, len(wrong) - 20)})
     about = __doc__.split('\n\n')
     return fill('grades.html', title='Workbooks, graded', lessons=lessons, problems=[one for one in submissions if one.problem],
-                count=count, walls=walls, about=[about[3], about[4]])
+                count=count, walls=walls, about=about[3:])
 
 
 # Command line

@@ -2,7 +2,7 @@
 import ast, json, os, re, signal, socket, subprocess, sys
 from pathlib import Path
 
-from workbook_sandbox import SAID
+from workbook_sandbox import SAID, WORDED
 from workbook_sieve import imports
 from workbook_walls import SYSTEM, TASKS
 
@@ -60,12 +60,12 @@ class House:
                 'project': '/project', 'files': module.files, 'links': {'data': str(data)} if data.exists() else {},
                 'imports': sorted(wanted), 'warm': sys.platform != 'darwin', 'tasks': TASKS + (tasks() if trust else 0)}
 
-    def run(self, files, tests, seconds, memory, number=0, patience=None):
-        "How these tests end with these files: what the keeper has counted."
+    def run(self, files, tests, seconds, memory, number=0, patience=None, answer=('', (0, 0))):
+        "How these tests end with these files, of which one has an answer, (file, its lines): what the keeper has counted."
         ours, theirs = socket.socketpair()
         with ours:
             with theirs: socket.send_fds(self.line, [b'.'], [theirs.fileno()])
-            job = {'files': files, 'tests': tests, 'seconds': seconds, 'memory': memory << 20, 'number': number, 'patience': patience or 6 * seconds}
+            job = {'files': files, 'tests': tests, 'seconds': seconds, 'memory': memory << 20, 'number': number, 'answer': answer, 'patience': patience or 6 * seconds}
             try:
                 ours.sendall(json.dumps(job).encode() + b'\n')
                 said = ours.makefile().readline()
@@ -99,20 +99,28 @@ def try_walls(house, root):
 # Judge
 
 def judge(said, tests, seconds, memory):
-    "(verdict, why, failed tests, first failing test) from what the keeper has counted."
-    why, status, outcomes = said['why'], said['status'], said['outcomes']
+    "(verdict, why, failed tests, first failing test, passed tests that met an error in the answer's words) from what the keeper has counted."
+    outcomes = said['outcomes']
     failed = [test for test in tests if outcomes.get(test, ['missing'])[0] != 'passed']
+    worded = [test for test in tests if outcomes.get(test) == ['passed', WORDED]]
+    verdict, why, first = ruled(said, tests, seconds, memory, failed)
+    return verdict, WORDED if verdict == RIGHT and worded else why, failed, first, worded
+
+
+def ruled(said, tests, seconds, memory, failed):
+    "(verdict, why, first failing test)."
+    why, status, outcomes = said['why'], said['status'], said['outcomes']
     first = next((f'{sentence(test)}: {outcomes[test][1]}' for test in failed if test in outcomes), '')
-    if said['forged'] or said['broken']: return OPEN, said['forged'] or f'changes {said["broken"][0]}, by which tests are judged', failed, ''
-    if why == 'memory' or 'MemoryError' in first: return WRONG, f'wants more than {memory} MB of memory', failed, first
-    if why == 'processes' or 'BlockingIOError' in first: return WRONG, 'starts processes without end', failed, first
-    if why == 'time' or status in (152, 137) and not why: return WRONG, f'comes to no end: over {seconds} seconds', failed, first
-    if why == 'output': return WRONG, f'prints more than {SAID >> 20} MB', failed, first
-    if said['loaded']: return WRONG, f'the module cannot be loaded with it: {last_line(said["loaded"])}', failed, ''
-    if not said['ended'] and status in CRASHES: return WRONG, f'crashes: {CRASHES[status]}', failed, first
-    if not said['ended']: return WRONG, f'ends its own process before the tests are through (status {status})', failed, first
-    if any(outcomes.get(test, ['missing'])[0] == 'missing' for test in tests): return OPEN, 'tests were gone after it was loaded', failed, ''
-    return (WRONG, '', failed, first) if failed else (RIGHT, '', [], '')
+    if said['forged'] or said['broken']: return OPEN, said['forged'] or f'changes {said["broken"][0]}, by which tests are judged', ''
+    if why == 'memory' or 'MemoryError' in first: return WRONG, f'wants more than {memory} MB of memory', first
+    if why == 'processes' or 'BlockingIOError' in first: return WRONG, 'starts processes without end', first
+    if why == 'time' or status in (152, 137) and not why: return WRONG, f'comes to no end: over {seconds} seconds', first
+    if why == 'output': return WRONG, f'prints more than {SAID >> 20} MB', first
+    if said['loaded']: return WRONG, f'the module cannot be loaded with it: {last_line(said["loaded"])}', ''
+    if not said['ended'] and status in CRASHES: return WRONG, f'crashes: {CRASHES[status]}', first
+    if not said['ended']: return WRONG, f'ends its own process before the tests are through (status {status})', first
+    if any(outcomes.get(test, ['missing'])[0] == 'missing' for test in tests): return OPEN, 'tests were gone after it was loaded', ''
+    return (WRONG, '', first) if failed else (RIGHT, '', '')
 
 
 def last_line(text):

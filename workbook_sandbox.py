@@ -8,8 +8,10 @@ import json, os, secrets, select, shutil, signal, socket, sys, tempfile, time, t
 from pathlib import Path
 
 from workbook_walls import SCRATCH, TASKS, drop_rights, furnish, leave, limit, own_room, read_only
+from workbook_words import OwnWords
 
 SAID = 4 << 20                                               # bytes that an answer may print
+WORDED = 'an error in its own words'
 
 
 # Guest: pytest, asked for one test after the other
@@ -37,7 +39,7 @@ class Seal:
 
 class Asked:
     "Runs the tests that the keeper asks for, one by one, and says how each ended."
-    def __init__(self, wire): self.wire = wire
+    def __init__(self, wire, words): self.wire, self.words = wire, words
 
     def say(self, *what): self.wire.write(json.dumps(what) + '\n'), self.wire.flush()
 
@@ -56,11 +58,12 @@ class Asked:
         return True
 
     def run(self, item, following):
-        "passed, failed or skipped, and of the first report that is not `passed` the error in a line."
+        "passed, failed or skipped, and of the first report that is not `passed` the error in a line; else WORDED where one was the answer's own."
         from _pytest.runner import runtestprotocol
+        self.words.heard = 0
         for report in runtestprotocol(item, nextitem=following, log=False):
             if report.outcome != 'passed': return report.outcome, self.error(report)
-        return 'passed', ''
+        return 'passed', WORDED if self.words.heard else ''
 
     def error(self, report):
         "The line of the test, and what was raised."
@@ -69,14 +72,17 @@ class Asked:
         return ' … '.join([*lines[-1:], crash.message.strip() if crash else str(report.longrepr)])[:600]
 
 
-def visit(project, files, wire, warm):
+def visit(project, job, wire, warm):
     "Loads the tests, and with them the answer, and runs what is asked for; comes back when the keeper has heard enough."
+    files, (path, lines) = sorted({name.split('::')[0] for name in job['tests']}), job['answer']
+    words = OwnWords(Path(project, path), job['files'].get(path, ''), lines)
     os.chdir(project)
     sys.path.insert(0, project)
     if not warm: warm_up([])
     import pytest
+    words.stand_in()
     quiet = ['-q', '-s', '--assert=plain', '-p', 'no:cacheprovider', '-p', 'no:faulthandler', '-W', 'ignore', '--tb=short', f'--rootdir={project}', f'--confcutdir={project}', '-c', os.devnull]
-    pytest.main([*quiet, *files], plugins=[Asked(wire)])
+    pytest.main([*quiet, *files], plugins=[Asked(wire, words)])
 
 
 def warm_up(names):
@@ -113,7 +119,7 @@ def guest(job, wire, out, house):
     limit(job['seconds'], job['memory'], house['tasks'])
     if house['walls']: drop_rights(job['number'])
     os.closerange(3, wire.fileno()), os.closerange(wire.fileno() + 1, 1024)
-    visit(project, sorted({name.split('::')[0] for name in job['tests']}), wire.makefile('rw', encoding='utf-8'), house['warm'])
+    visit(project, job, wire.makefile('rw', encoding='utf-8'), house['warm'])
     os._exit(0)
 
 

@@ -14,6 +14,7 @@ if str(ROOT) not in sys.path: sys.path.insert(0, str(ROOT))
 import notebook2script as n2s
 sys.path.append(str(ROOT/'tests'/'mutants'))                 # where the names of the lists are those of modules: last
 from trial import FORKS, files_of, imports, tests_of, warm
+from workbook_words import OwnWords
 
 MEMORY = 3 << 30                                             # bytes that an answer may ask for
 WAITS = 6                                                    # how much longer than it may compute a trial may last, on a busy machine
@@ -35,8 +36,8 @@ def put(name, text):
 
 class Watch:
     "Keeps, of what pytest collects, the `tests` asked for (None: all), and tells each outcome; of the first failure the case."
-    def __init__(self, name, tests, tell, lines=(0, 0)):
-        self.own, self.tests, self.tell, self.lines, self.cases = re.compile(rf'\b(test_)?{name}\b'), tests, tell, lines, 0
+    def __init__(self, name, tests, tell, lines, words):
+        self.own, self.tests, self.tell, self.lines, self.words, self.cases = re.compile(rf'\b(test_)?{name}\b'), tests, tell, lines, words, 0
 
     def pytest_collection_modifyitems(self, items):
         items[:] = [i for i in items if self.own.search(i.nodeid) and (self.tests is None or i.nodeid in self.tests)]
@@ -44,11 +45,13 @@ class Watch:
     def pytest_exception_interact(self, call, report):
         if report.when == 'collect': self.tell(broken=f'its tests do not load with it: {in_short(call.excinfo.value)}')
 
-    def pytest_runtest_logstart(self, nodeid): self.tell(start=nodeid)
+    def pytest_runtest_logstart(self, nodeid):
+        self.words.heard = 0
+        self.tell(start=nodeid)
 
     def pytest_runtest_makereport(self, item, call):
         if call.excinfo is None or call.excinfo.typename in ('Skipped', 'XFailed'):
-            return self.tell(passed=item.nodeid) if call.when == 'call' else None
+            return self.tell(passed=item.nodeid, worded=self.words.heard) if call.when == 'call' else None
         self.tell(failed=item.nodeid, kind=call.excinfo.typename)
         self.cases += 1
         if self.cases > 1: return None
@@ -64,9 +67,11 @@ def attempt(name, request, tell, plugin=Watch):
     try: put(name, request['text'])
     except BaseException as error: return tell(broken=f'the module does not load with it: {in_short(error)}')
     files = sorted({test.split('::')[0] for test in request['tests'] or ()}, key=lambda file: ('gradients' in file, file)) or [str(path.relative_to(ROOT)) for path in tests_of(name)]
+    words = OwnWords(ROOT/'exp'/f'{name}.py', request['text'], request['lines'])
+    words.stand_in()
     with tempfile.TemporaryDirectory(prefix='workbook-', ignore_cleanup_errors=True) as folder:
         quiet = ['-q', '--assert=plain', '-p', 'no:cacheprovider', '-W', 'ignore', '-m', 'not timing', f'--rootdir={ROOT}', f'--basetemp={folder}/t']
-        tell(end=int(pytest.main([*quiet, *files], plugins=[plugin(name, request['tests'], tell, request['lines'])])))
+        tell(end=int(pytest.main([*quiet, *files], plugins=[plugin(name, request['tests'], tell, request['lines'], words)])))
 
 
 # The first failing case, in shapes and numbers
@@ -149,9 +154,8 @@ def case(test, error, lines):
 
 
 def in_short(error):
-    "The kind of an exception and the first lines of what it says; of those of pytest what they mean."
+    "The kind of an exception and the first lines of what it says."
     kind, lines = type(error).__name__, [line.strip() for line in str(error).strip().split('\n')]
-    if kind == 'Failed' and (missing := re.search("DID NOT RAISE <class '(?:.*\\.)?(\\w+)'>", lines[0])): return f'wanted a {missing[1]}, and none was raised'
     if kind == 'CollectError': return lines[-1].removeprefix('E').strip()
     text = ' '.join(lines[:3] if kind == 'AssertionError' else lines[:1])[:300]
     return f'{kind}: {text}' if kind != 'AssertionError' and text else text or kind
@@ -229,14 +233,16 @@ def spawned(name, request):
 
 
 def answer(text, how):
-    """What a trial told: the tests that `passed`, those that `failed` and the kind of error, the first `case`, whatever else; `how`
-    it ended (end, exit, late, signal 11) and `at` which test, if not at its end."""
-    told, begun, found = {}, None, {'passed': [], 'failed': {}, 'ran': {}}
+    """What a trial told: the tests that `passed`, those of them that met an error `worded` by the answer, those that `failed` and the
+    kind of error, the first `case`, whatever else; `how` it ended (end, exit, late, signal 11) and `at` which test, if not at its end."""
+    told, begun, found = {}, None, {'passed': [], 'worded': [], 'failed': {}, 'ran': {}}
     for line in text.decode(errors='replace').splitlines():
         try: what = json.loads(line)
         except ValueError: continue
         begun = what.get('start', begun)
-        if 'passed' in what: found['passed'].append(what['passed'])
+        if 'passed' in what:
+            found['passed'].append(what['passed'])
+            if what.get('worded'): found['worded'].append(what['passed'])
         elif 'failed' in what: found['failed'][what['failed']] = what['kind']
         elif 'ran' in what: found['ran'][what['ran']] = what['names'], what['seconds']
         else: told |= what

@@ -75,6 +75,11 @@ def test_strides_by_hand():
     assert expand(x[0, :1], 3, 4).strides == (0, 1) and x[:, None].shape == (2, 1, 3, 4)
 
 
+def test_whether_a_walk_has_no_gaps_by_hand():
+    x = Strided(list(range(12)), (3, 4))
+    assert [is_contiguous(view) for view in (x, x[1:], x[:, :2], x[::2], permute(x, 1, 0), expand(x[:1], 3, 4), x[:1, :2])] == [True, True] + [False]*4 + [True]
+
+
 def test_views_share_the_list_and_a_write_is_seen_by_all():
     x = Strided([0] * 4, (1, 4))
     rows, turned = expand(x, 3, 4), permute(x, 1, 0)

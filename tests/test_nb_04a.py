@@ -304,6 +304,19 @@ def test_only_those_who_were_given_the_opening_event_are_given_the_closing_one(l
     assert counts == [(1, 1), (1, 1), (0, 0)] and before.lines[-1] == 'after_fit'
 
 
+def test_who_has_no_method_for_the_opening_event_takes_nobody_elses_place():
+    class Closes(Callback):
+        def after_epoch(self, learn): told.append(self.name)
+    class Both(Closes):
+        def before_epoch(self, learn): told.append(f'not {self.name}')
+    class Fails(Closes):
+        def before_epoch(self, learn): raise CancelEpoch
+    told, cbs = [], [Closes(), Both(), Fails(), Both()]
+    for name, cb in zip('abcd', cbs): cb.name = name
+    loop(cbs).fit(1)
+    assert told == ['not b', 'a', 'b', 'c']
+
+
 @pytest.mark.parametrize('kind', KINDS[3:])
 def test_an_exception_in_a_closing_event_keeps_nobody_else_from_theirs(kind):
     diaries = [Diary(after_train=raising(kind)), Diary(after_train=raising(kind), after_epoch=raising(kind)), Diary()]

@@ -10,7 +10,7 @@ from exp.nb_05 import DeviceCallback, GradientClip, MetricsCallback
 from exp.nb_05a import Recorder
 from exp.nb_05b import Checkpoint
 from exp.nb_06 import (LRFinder, OneCycle, ParamScheduler, TorchScheduler, combine_scheds, lr_find, one_cycle, sched_const, sched_cos,
-                       sched_exp, sched_lin, sched_poly)
+                       sched_exp, sched_lin, sched_poly, settings)
 from learners import Diary, data, learner, raising, weights
 
 KINDS = {'lin': sched_lin, 'cos': sched_cos, 'exp': sched_exp, 'poly': lambda a, b: sched_poly(a, b, 3)}
@@ -559,7 +559,18 @@ def test_the_finder_takes_a_loader_that_does_not_know_its_length_and_batches_tha
     with pytest.raises(ValueError, match='LRFinder: steps: 0, wanted a whole number'): lr_find(learn, steps=0)
 
 
+def test_the_settings_of_an_optimiser_are_all_but_its_parameters():
+    w, b = [torch.zeros(1, requires_grad=True) for _ in 'wb']
+    opt = torch.optim.SGD([{'params': [w], 'lr': .1}, {'params': [b], 'lr': .2}], momentum=.5)
+    found = settings(opt)
+    assert [one['lr'] for one in found] == [.1, .2] and all({*one} == {*opt.defaults} and one['momentum'] == .5 for one in found)
+    found[0]['lr'] = 7
+    assert opt.param_groups[0]['lr'] == .1
+
+
 def test_the_smoothed_loss_starts_without_bias():
     finder = LRFinder()
+    finder.losses = [1., 2., 4.]
+    assert finder.smooth(.5) == pytest.approx([1, 5/3, 3]) and finder.smooth(0.) == [1, 2, 4]    # (1*1 + 2*2)/3, (1*1 + 2*2 + 4*4)/7
     finder.losses = [2.3] * 30
     assert finder.smooth() == pytest.approx([2.3] * 30)

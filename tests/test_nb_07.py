@@ -361,6 +361,13 @@ def test_of_equal_numbers_the_first_gets_the_gradient_as_in_pytorch(kernel_size,
     assert torch.equal(got, want)
 
 
+@pytest.mark.parametrize('kernel_size, how', POOLS)
+@pytest.mark.parametrize('count_include_pad', [True, False])
+def test_zeros_of_a_picture_count_in_its_means(kernel_size, how, count_include_pad):
+    x = randn(2, 3, 7, 8).relu()
+    close(*[f(x, kernel_size, **how, count_include_pad=count_include_pad) for f in (avg_pool2d, F.avg_pool2d)])
+
+
 def test_pools_by_hand():
     x = tensor([[[[-1., -2, -7], [-3, -4, -8], [-9, -9, -6]]]])
     assert max_pool2d(x, 2, 1).flatten().tolist() == [-1, -2, -3, -4] and avg_pool2d(x, 2).item() == -2.5

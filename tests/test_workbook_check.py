@@ -106,6 +106,11 @@ def test_a_hunger_for_memory_is_told_as_such(parts):
         assert 'it asks for more memory than' in parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'facts': [], 'error': error}})
 
 
+@pytest.mark.parametrize('error', ["Failed: DID NOT RAISE <class 'ValueError'>", "Failed: DID NOT RAISE <class 'exp.nb_01.ValueError'>", 'Failed: DID NOT RAISE ValueError'])
+def test_that_nothing_was_raised_is_told_in_the_words_of_no_pytest(parts, error):
+    assert parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'facts': [], 'error': error}}).endswith('    it raises nothing, wanted ValueError')
+
+
 def test_where_there_is_no_fork_a_fresh_process_answers(parts, monkeypatch):
     monkeypatch.setitem(parts, 'FORKS', False)
     monkeypatch.setitem(parts, 'server', None)

@@ -35,7 +35,7 @@ FORGED = {
 @pytest.mark.parametrize('name', FORGED)
 def test_an_answer_that_deceives_its_tests_or_ends_them_is_never_right_and_is_told_by_its_cause(grader, name):
     source, verdict, cause = FORGED[name]
-    got, why, _, first = grader.tried('double', {'double': source}, 1)
+    got, why, _, first, _ = grader.tried('double', {'double': source}, 1)
     assert got == verdict and re.match(cause, why), (got, why, first)
     assert grader.grade('double', ANSWERS['double'])[0] == RIGHT
 

@@ -6,8 +6,8 @@
     python tests/workbook_proof.py --near 60    where is "near"? 60 edits of each module that nobody chose (tests/mutants/systematic.py)
 
 Of each hole: the solution passes its tests, and the hole itself fails one. Each mistake of tests/mutants/nb_02.py is given as a
-reader's answer: is it told as itself, as one that fails the same tests, as another, or not at all? A mistake outside of all holes is
-counted and not tried. The workbook with all its holes empty is run in Jupyter from top to bottom. proved.json keeps what was found,
+reader's answer: is it told as itself, as one that fails the same tests, as another, or not at all? One that only words an error in
+another way passes and is counted as such; one outside of all holes is counted and not tried. The workbook with all its holes empty is run in Jupyter from top to bottom. proved.json keeps what was found,
 with a hash of all that it was found from; bench/bench_workbook.py makes a table of it.
 Exit status: 0, or 1 where a solution fails, a hole passes or a workbook does not run."""
 import argparse, ast, hashlib, json, random, statistics, sys, tempfile, time
@@ -53,19 +53,20 @@ def holes(module, text):
 
 
 def mistakes(module, text):
-    "How many of the known mistakes are told as themselves, as one that fails the same tests, as another, not at all; and those outside of all holes."
-    found, counts, odd = definitions(ast.parse(text)), dict.fromkeys(['itself', 'the same tests', 'another', 'nothing', 'outside'], 0), []
+    """How many of the known mistakes are told as themselves, as one that fails the same tests, as another, not at all; those that pass,
+    since only the words of an error are others; and those outside of all holes."""
+    found, counts, odd = definitions(ast.parse(text)), dict.fromkeys(['itself', 'the same tests', 'another', 'nothing', 'words', 'outside'], 0), []
     known = {(name, thought): {table(module)['tests'][i] for i in fails} for name, thought, fails, _ in table(module)['mutants']}
     for mutated, thought in maker.MUTANTS['load'](module)[1]:
         name = maker.edited(text, mutated, found)
         if name not in table(module)['holes'] or not known[name, thought]:
             counts['outside'] += 1
             continue
-        try: failed, _, seen = judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))
-        except KeyError: failed, seen = [], ''                       # it has another name now
-        told = (likely_mistake(module, name, failed, seen)[1] or '').split('”, or: “')
+        try: failed, _, seen, worded = judged(module, name, {name: source(mutated, name)}, workbook.tests_of_hole(module, name))
+        except KeyError: failed, seen, worded = [], '', []           # it has another name now
+        told = (likely_mistake(module, name, failed, seen, worded)[1] or '').split('”, or: “')
         same = [other for (of, other), fails in known.items() if of == name and fails == known[name, thought]]
-        how = 'itself' if thought in told else 'the same tests' if told[0] in same else 'another' if told[0] else 'nothing'
+        how = 'words' if worded and not failed else 'itself' if thought in told else 'the same tests' if told[0] in same else 'another' if told[0] else 'nothing'
         counts[how] += 1
         if how in ('another', 'nothing'): odd.append(f'{name}: “{thought}” is told as {told}')
     return counts, odd
@@ -86,9 +87,9 @@ def prove(module, run):
     problems, seconds = holes(module, text)
     counts, odd = mistakes(module, text)
     if run and (problem := runs(module)): problems.append(problem)
-    told, all_of_them = counts['itself'] + counts['the same tests'], sum(counts.values()) - counts['outside']
+    told, all_of_them = counts['itself'] + counts['the same tests'], sum(counts.values()) - counts['outside'] - counts['words']
     print(f'{module}: {len(seconds)} holes, {len(table(module)["refused"])} definitions are none; of {all_of_them} mistakes {told} are told as themselves or as one that '
-          f'fails the same tests; a check takes {statistics.median(seconds):.2f} s, at most {max(seconds):.2f} ({time.perf_counter() - start:.0f} s)', flush=True)
+          f'fails the same tests, {counts["words"]} differ in the words of an error alone; a check takes {statistics.median(seconds):.2f} s, at most {max(seconds):.2f} ({time.perf_counter() - start:.0f} s)', flush=True)
     for line in [*problems, *odd]: print(f'  {line}', flush=True)
     return {'holes': len(seconds), 'refused': len(table(module)['refused']), **counts, 'median': round(statistics.median(seconds), 2),
             'most': round(max(seconds), 2), 'runs': bool(run), 'hash': fingerprint(module)}, problems

@@ -5,7 +5,7 @@ import pytest
 import workbook as script
 
 ROOT = Path(script.__file__).parent                          # where the text lies that is being tested
-SCRIPTS = ['notebook2script.py', 'workbook.py', 'workbook_check.py', 'workbook_trial.py', 'tests/mutants/__main__.py', 'tests/mutants/trial.py', 'tests/mutants/table.py']
+SCRIPTS = ['notebook2script.py', 'workbook.py', 'workbook_check.py', 'workbook_trial.py', 'workbook_words.py', 'tests/mutants/__main__.py', 'tests/mutants/trial.py', 'tests/mutants/table.py']
 HALF = '''#export
 def half(x):
     "Half of `x`."
@@ -85,7 +85,7 @@ def run(folder, *command, **more):
 
 def load(folder):
     "The module `workbook` of a project, beside the one of this project."
-    names = ['workbook', 'workbook_check', 'workbook_trial', 'notebook2script', 'trial']
+    names = ['workbook', 'workbook_check', 'workbook_trial', 'workbook_words', 'notebook2script', 'trial']
     before, path = {name: sys.modules.pop(name, None) for name in names}, list(sys.path)
     sys.path.insert(0, str(folder))
     try: return importlib.import_module('workbook')

@@ -21,6 +21,7 @@ MUTANTS = [
     ("(step if old == shape[axis] else 0, *strides)", "(0 if old == 1 else step, *strides)", 'every axis of size 1 has stride 0'),
     ("old in (1, size)", "old <= size", 'whatever is smaller can be repeated'),
     ("for size, step, wanted in steps if size != 1", "for size, step, wanted in steps", 'the stride of an axis of size 1 counts'),
+    ("all(step == wanted for size, step, wanted in steps if size != 1)", "all(step == 1 or step >= wanted > 0 for size, step, wanted in steps if size != 1)", 'the strides need only fall'),
     ("return 0 in x.shape or all(", "return all(", 'an empty tensor has an order'),
     ("elif shape[axis - 1] != 1 and strides[axis - 1] != size * step:", "elif strides[axis - 1] != size * step:", 'an axis of size 1 can be a gap'),
     ("elif shape[axis - 1] != 1 and strides[axis - 1] != size * step:", "elif strides[axis - 1] < size * step:", 'gaps between rows do not matter'),

@@ -74,6 +74,7 @@ MUTANTS = [
     ("        self.opt.step()\n        self.opt.zero_grad()\n", "        self.opt.zero_grad()\n        self.opt.step()\n", 'gradients are cleared before they are used'),
     ("self.do = {step: self.owner(step) for step in STEPS}", "self.do = {**getattr(self, 'do', {}), **{step: self.owner(step) for step in STEPS if step not in getattr(self, 'do', {}) or any(hasattr(cb, step) for cb in self.active)}}",
      'a step that was replaced once stays replaced'),
+    ("[getattr(cb, event, None) for cb in self.active]", "[getattr(cb, event) for cb in self.active if hasattr(cb, event)]", 'the lists of two events need not belong together'),
     ("[cb for cb in self.active if hasattr(cb, step)] or [type(self)]", "[type(self)]", 'a callback cannot replace a step'),
     ("or [type(self)]", "or [Steps]", 'a subclass cannot replace a step'),
     ("if len(owners) > 1: raise TypeError", "if False: raise TypeError", 'of two that want a step the first has it, and nobody is told'),

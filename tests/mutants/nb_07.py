@@ -35,6 +35,8 @@ MUTANTS = [
     ("0 <= p <= k/2 for p", "0 <= p <= k for p", 'any padding will do'),
     ("return seen.max(2).values.unflatten(2, size)", "return seen.amax(2).unflatten(2, size)", 'equal numbers share the gradient'),
     ("return seen.max(2).values.unflatten(2, size)", "return seen.flip(2).max(2).values.unflatten(2, size)", 'the last of equals gets the gradient'),
+    ("counts, _ = pool_windows(torch.ones_like(x[:1, :1]), kernel_size, stride, padding, 0.)\n    return (seen.sum(2) / counts.sum(2))", "return (seen.sum(2) / (seen != 0).sum(2).clamp(min=1))",
+     'what is zero is padding'),
     ("if count_include_pad: return seen.mean(2)", "if count_include_pad: return seen.sum(2)", 'a sum for a mean'),
     ("(seen.sum(2) / counts.sum(2))", "(seen.sum(2) / counts.mean(2))", 'divided by a share'),
     ("padding=kernel_size//2), act())", "padding=1), act())", 'a padding of 1 keeps every size'),

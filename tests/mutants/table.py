@@ -22,15 +22,24 @@ from workbook_check import TABLE, definitions, every_definition, first_line, is_
 from workbook_trial import ROOT, Watch, forked, prepare
 from workbook import emptied
 
-BUDGET, SECONDS = .8, 10
+BUDGET, SECONDS = 1, 10
 MUTANTS = runpy.run_path(str(HERE/'__main__.py'))            # fingerprint, load
 STARTS = {'subprocess.Popen', 'os.fork', 'os.posix_spawn', 'os.system', 'os.forkpty'}
 
 
-# One run of all tests: what does each of them run?
+# Two runs of all tests: how long does each of them take, and what does it run?
+
+class Clock(Watch):
+    "Tells for each test, beside its outcome, the seconds that it computes, on a busy machine too."
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        start = time.process_time()
+        try: return (yield)
+        finally: self.tell(ran=item.nodeid, names=[], seconds=time.process_time() - start)
+
 
 class Trace(Watch):
-    "Tells for each test, beside its outcome, the definitions that it runs and how long it takes; none if it starts a process."
+    "Tells for each test, beside its outcome, the definitions that it runs; none if it starts a process."
     def __init__(self, name, *more):
         super().__init__(name, *more)
         self.file, self.ran, self.starts, self.through = str(ROOT/'exp'/f'{name}.py'), set(), False, {}
@@ -54,7 +63,7 @@ class Trace(Watch):
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        self.ran, self.starts, start = set(), False, time.process_time()      # on a busy machine too
+        self.ran, self.starts = set(), False
         threading.setprofile(self.see)
         sys.setprofile(self.see)
         try: return (yield)
@@ -62,7 +71,7 @@ class Trace(Watch):
             sys.setprofile(None)
             threading.setprofile(None)
             names = self.ran.union(*(self.through.get(name, ()) for name in item.fixturenames)) - {''}
-            self.tell(ran=item.nodeid, names=[] if self.starts else sorted(names), seconds=time.process_time() - start)
+            self.tell(ran=item.nodeid, names=[] if self.starts else sorted(names), seconds=0)
 
 
 # The table of a module
@@ -114,9 +123,9 @@ def tabled(module):
     "What table.json is to keep of a module."
     start, text = time.perf_counter(), module_text(module)
     mutants, found = MUTANTS['load'](module)[1], definitions(ast.parse(text))
-    trace = forked(module, {'text': text, 'tests': None, 'lines': (0, 0), 'seconds': 1200}, Trace)
+    clock, trace = (forked(module, {'text': text, 'tests': None, 'lines': (0, 0), 'seconds': 1200}, plugin) for plugin in (Clock, Trace))
     if trace['how'] != 'end' or trace['failed']: raise SystemExit(f'{module}: its tests do not pass: {trace["how"]} {trace.get("broken")} {[*trace["failed"]][:3]}')
-    seconds, holes, refused, mistakes = {test: ran[1] for test, ran in trace['ran'].items()}, {}, {}, []
+    seconds, holes, refused, mistakes = {test: clock['ran'][test][1] for test in trace['ran']}, {}, {}, []
     for name in [*found, '']:
         own = [(mutated, sentence) for mutated, sentence in mutants if edited(text, mutated, found) == name]
         few, fails = tested(module, text, name, [m for m, _ in own], [t for t, ran in trace['ran'].items() if name in ran[0]], seconds) if name else ([], [([], '')]*len(own))

@@ -48,4 +48,9 @@ MUTANTS = [
     ("if not isinstance(part, (*FUNCTIONS, ast.Lambda)): yield", "if True: yield", 'a return inside of an inner function is one'),
     ("yield from (part, *own_parts(part))", "yield part", 'a return inside of an if is none'),
     ("return returns(definitions(ast.parse(module_text(module)))[name]) and not", "return not", 'every definition gives something back'),
+    ("it raises nothing, wanted \\1', case", "\\0', case", 'what pytest says is clear'),
+    ("node.end_lineno - answers.get(name, '').count('\\n')", "node.end_lineno", 'a helper is no part of the answer'),
+    ("for tests in ({*failed, *worded}, {*failed}))", "for tests in ({*failed}, {*failed}))", 'words have nothing to do with a mistake'),
+    ("for tests in ({*failed, *worded}, {*failed}))", "for tests in ({*failed, *worded},))", 'a mistake has words of its own'),
+    ("[test for test in found['worded'] if test not in failed]", "[]", 'nobody asks how an error is worded'),
 ]

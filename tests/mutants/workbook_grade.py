@@ -29,12 +29,12 @@ MUTANTS = [
     ("path = self.kept/f'{digest(self.module.print, key, self.args.limit, self.args.memory)}.json'", "path = self.kept/f'{digest(self.module.print, self.args.limit)}.json'", 'one answer is like another'),
     ("            os.replace(part, path)\n", "", 'it is written already'),
     ("except (FileNotFoundError, ValueError): found", "except FileNotFoundError: found", 'files are never torn'),
-    ("self.once(digest(ast.unparse(ast.parse(text)), tests)", "self.once(digest(text, tests)", 'a comment makes another answer'),
+    ("self.once(digest(ast.unparse(ast.parse(text)), name, tests)", "self.once(digest(text, name, tests)", 'a comment makes another answer'),
     ("    if args.again:\n", "    if not args.again:\n", 'again is the usual'),
     # tables and page
     ("tuple('=+-@\\t\\r')", "tuple('#')", 'a table holds no formulas'),
     ("if verdict == WRONG: found[name, why or", "if verdict != RIGHT: found[name, why or", 'what is not right is a mistake'),
     ("key=lambda row: (-row[0], *row[1:3]))", "key=lambda row: (row[0], *row[1:3]))", 'the rare ones are the interesting ones'),
-    ("about=[about[3], about[4]])", "about=[])", 'nobody reads the foot of a page'),
+    ("about=about[3:])", "about=[])", 'nobody reads the foot of a page'),
     ("page(submissions, not args.trust)", "page(submissions, True)", 'there are always walls'),
 ]

@@ -20,4 +20,7 @@ MUTANTS = [
     ("        if count.loaded: return 'loaded'\n", "", 'a module that did not load will say more'),
     ("    if not house['walls']: shutil.rmtree(job['folder'], ignore_errors=True)\n", "", 'the system tidies up'),
     ("leave('mount', 'uts', 'ipc', 'processes', 'network')", "leave('mount', 'uts', 'ipc', 'processes')", 'nobody speaks to the network'),
+    ("self.words.heard = 0", "pass", 'a test that comes later has heard the same error'),
+    ("WORDED if self.words.heard else ''", "''", 'nobody asks how an error is worded'),
+    ("    words.stand_in()\n", "", 'in a room the words of the test are wanted'),
 ]

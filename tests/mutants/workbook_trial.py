@@ -14,7 +14,6 @@ MUTANTS = [
     ("for name in plain[:4]]", "for name in plain[:0]]", 'names have no values'),
     ("and lines[0] <= line <= lines[1]]", "]", 'any line of the module is the answer\'s'),
     ("lines[:3] if kind == 'AssertionError' else lines[:1]", "lines", 'a message has one line'),
-    ("if kind == 'Failed' and (missing", "if False and (missing", 'what pytest says is clear'),
     ("for n in reversed(size): at", "for n in size: at", 'the axes may be counted from either end'),
     ("and math.prod(a.shape) > SHOWN)", ")", 'where small ones differ has to be told'),
     ("if a[i] - b[i] == a[i] - b[i] else math.inf", "", 'what is no number differs from nothing'),
@@ -29,4 +28,6 @@ MUTANTS = [
     ("'at': begun if how != 'end' or told.get('end') == 2 else None}", "'at': None}", 'where it ended does not matter'),
     ("except ValueError: continue", "except ZeroDivisionError: continue", 'every line is whole'),
     ("if once: return attempt(", "if False: return attempt(", 'one request is like many'),
+    ("if what.get('worded')", "if 'worded' in what", 'what may be worded is'),
+    ("self.words.heard = 0\n", "pass\n", 'a test that comes later has heard the same error'),
 ]
