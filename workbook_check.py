@@ -221,7 +221,8 @@ def failure(text, found):
     if found.get('end') == 2: return f'it ends the tests{where}'
     if found['how'] != 'end': return f'Python itself crashes ({found["how"]}){where}'
     case = found['case']
-    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (*case.get('lines', ()), *case['facts']))]
+    values = [fact for fact in case['facts'] if ' is <module ' not in fact]
+    lines = [f'"{case["test"]}"', *(f'    {line}' for line in (*case.get('lines', ()), *case.get('given', ()), *values))]
     error = re.sub(r"Failed: DID NOT RAISE (?:<class '(?:.*\.)?)?(\w+).*", r'it raises nothing, wanted \1', case.get('error', ''))
     if error.startswith('MemoryError') or 'allocate memory' in error: error = f'it asks for more memory than {MEMORY >> 30} GB'
     if error.startswith('NameError'): error += '; what a definition needs stands in it, or in its cell'

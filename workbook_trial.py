@@ -19,6 +19,7 @@ from workbook_words import OwnWords
 MEMORY = 3 << 30                                             # bytes that an answer may ask for
 WAITS = 6                                                    # how much longer than it may compute a trial may last, on a busy machine
 SHOWN = 12                                                   # numbers of a tensor
+PLAIN = bool, int, float, str, list, tuple
 
 
 # In the process of the trial
@@ -55,7 +56,7 @@ class Watch:
         self.tell(failed=item.nodeid, kind=call.excinfo.typename)
         self.cases += 1
         if self.cases > 1: return None
-        try: self.tell(case=case(item.nodeid, call.excinfo.value, self.lines))
+        try: self.tell(case=case(item.nodeid, call.excinfo.value, self.lines, getattr(item, 'callspec', None)))
         except Exception: self.tell(case={'test': sentence(item.nodeid), 'facts': []})     # a value that cannot even be shown
 
 
@@ -121,7 +122,7 @@ def facts(node, names):
         return [f'{ast.unparse(parts[0])} is {describe(left)}', f'wanted {describe(right)}']
     if parts: return [f'{ast.unparse(part)} is {describe(value(part))}' for part in parts if not isinstance(part, ast.Constant)]
     used = dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
-    plain = [name for name in used if isinstance(names.get(name), (bool, int, float, str, list, tuple)) or hasattr(names.get(name), 'dtype')]
+    plain = [name for name in used if isinstance(names.get(name), PLAIN) or hasattr(names.get(name), 'dtype')]
     return [f'{name} is {describe(names[name])}' for name in plain[:4]]
 
 
@@ -133,8 +134,16 @@ def frames(error):
         step = step.tb_next
 
 
-def case(test, error, lines):
-    "A test that failed: its name as a sentence, its line, what the values were, and where in the answer an error was raised."
+def given(spec):
+    "The parameters of a test that its name does not show (shape1), with their values, as a line or none; functions and the like have none."
+    shown = [f'{name} = {describe(value)}' for name, value in spec.params.items() if isinstance(value, PLAIN) or hasattr(value, 'tolist')] if spec else []
+    hidden = [text for text in shown if text.split(' = ', 1)[1].strip("'") not in spec.id.split('-')]
+    return [f'with {", ".join(hidden)}'] * bool(hidden)
+
+
+def case(test, error, lines, spec=None):
+    """A test that failed: its name as a sentence, its line, the parameters `given`, what the values were, and where in the answer an
+    error was raised. `spec` is pytest's, of the parameters."""
     path, told = list(frames(error)), {'test': sentence(test), 'facts': []}
     own = [(frame, line) for frame, line in path if frame.f_code.co_filename.startswith(str(ROOT/'tests') + os.sep)]
     answer = [line for frame, line in path if frame.f_code.co_filename.startswith(str(ROOT/'exp')) and lines[0] <= line <= lines[1]]
@@ -142,6 +151,7 @@ def case(test, error, lines):
     plain = type(error).__name__ == 'AssertionError'
     if own:
         node, told['lines'] = statement(*own[-1])
+        with contextlib.suppress(Exception): told['given'] = given(spec)
         names = own[-1][0].f_globals | own[-1][0].f_locals
         with contextlib.suppress(Exception):
             if close:

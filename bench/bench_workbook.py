@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 import workbook
 
 HOLES = [('nb_02', 'Lin.backward'), ('nb_04', 'SGD.update'), ('nb_06', 'one_cycle')]
-COLUMNS = ['itself', 'the same tests', 'another', 'nothing', 'outside']
+COLUMNS = ['itself', 'the same tests', 'another', 'nothing', 'words', 'outside']
 
 
 def source(module, name):
@@ -46,7 +46,7 @@ def told():
     share = (total[3] + total[4]) / max(1, sum(total[3:7]))
     return (f'Each known mistake given as a reader\'s answer, {sum(total[3:7])} in all: **{share:.1%}** are told as themselves or as one that fails the same tests.\n\n'
             + table(['lesson', 'holes', 'no holes', *COLUMNS], [*rows, total])
-            + '\n\nA definition is no hole if it is defined twice, or no test fails without its body. Outside: edits of lines that belong to no hole.')
+            + '\n\nA definition is no hole if it is defined twice, or no test fails without its body. Words: it only says an error in another way, and passes. Outside: edits of lines that belong to no hole.')
 
 
 def strangers():

@@ -106,6 +106,11 @@ def test_a_hunger_for_memory_is_told_as_such(parts):
         assert 'it asks for more memory than' in parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'facts': [], 'error': error}})
 
 
+def test_what_a_test_was_given_is_told_and_modules_are_no_values(workbook, parts):
+    told = parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'given': ['with y = (2,)'], 'facts': ["torch is <module 'torch' from 'x'>", 'x is 1']}})
+    assert told == '"a test"\n    with y = (2,)\n    x is 1'
+
+
 @pytest.mark.parametrize('error', ["Failed: DID NOT RAISE <class 'ValueError'>", "Failed: DID NOT RAISE <class 'exp.nb_01.ValueError'>", 'Failed: DID NOT RAISE ValueError'])
 def test_that_nothing_was_raised_is_told_in_the_words_of_no_pytest(parts, error):
     assert parts['failure']('', {'at': '', 'how': 'end', 'end': 1, 'case': {'test': 'a test', 'facts': [], 'error': error}}).endswith('    it raises nothing, wanted ValueError')

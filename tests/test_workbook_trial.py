@@ -53,6 +53,11 @@ def test_the_values_of_an_assert_are_those_of_the_part_that_does_not_hold(line, 
     assert workbook_trial.facts(ast.parse(line, mode='eval').body, {'a': 1, 'b': 2, 'c': [0, 2]}) == told
 
 
+def test_the_parameters_that_the_name_of_a_test_does_not_show_are_told_with_their_values():
+    spec = SimpleNamespace(id='shape0-x1-len-1-a-0.5', params={'shape': (2, 3), 'x': np.ones(2), 'f': len, 'other': 1, 'word': 'a', 'want': .5})
+    assert workbook_trial.given(spec) == ['with shape = (2, 3), x = float64 (2,) [1, 1]'] and workbook_trial.given(None) == []
+
+
 def test_of_large_tensors_it_is_told_where_they_are_farthest_apart():
     a, b = np.zeros((3, 4, 5)), np.zeros((3, 4, 5))
     b[2, 1, 3], b[0, 0, 1] = -7, 6
@@ -93,3 +98,10 @@ def test_of_a_line_the_innermost_statement_is_shown_and_of_one_with_a_body_its_f
 def test_what_was_told_is_read_up_to_the_line_that_broke_off_and_a_test_that_fails_at_its_end_has_not_passed():
     found = workbook_trial.answer(b'{"passed": "a"}\n{"passed": "b"}\n{"failed": "a", "kind": "E"}\n{"pass', 'signal 9')
     assert found['passed'] == ['b'] and found['failed'] == {'a': 'E'} and found['how'] == 'signal 9'
+
+
+def test_a_case_tells_what_the_test_was_given():
+    def fails(shape): assert shape == ()
+    with pytest.raises(AssertionError) as e: fails((2,))
+    told = workbook_trial.case('tests/test_x.py::test_y[shape0]', e.value, (0, 0), SimpleNamespace(id='shape0', params={'shape': (2,)}))
+    assert told['given'] == ['with shape = (2,)'] and 'given' not in workbook_trial.case('tests/test_x.py::test_y', ValueError('x'), (0, 0))

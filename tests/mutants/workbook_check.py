@@ -53,4 +53,6 @@ MUTANTS = [
     ("for tests in ({*failed, *worded}, {*failed}))", "for tests in ({*failed}, {*failed}))", 'words have nothing to do with a mistake'),
     ("for tests in ({*failed, *worded}, {*failed}))", "for tests in ({*failed, *worded},))", 'a mistake has words of its own'),
     ("[test for test in found['worded'] if test not in failed]", "[]", 'nobody asks how an error is worded'),
+    ("*case.get('given', ()), ", "", 'what came is known'),
+    ("if ' is <module ' not in fact]", "]", 'a module is a value'),
 ]

@@ -30,4 +30,8 @@ MUTANTS = [
     ("if once: return attempt(", "if False: return attempt(", 'one request is like many'),
     ("if what.get('worded')", "if 'worded' in what", 'what may be worded is'),
     ("self.words.heard = 0\n", "pass\n", 'a test that comes later has heard the same error'),
+    (" not in spec.id.split('-')]", "]", 'what the name shows has to be told'),
+    ("if isinstance(value, PLAIN) or hasattr(value, 'tolist')]", "if isinstance(value, PLAIN)]", 'a tensor is no value'),
+    ("if isinstance(value, PLAIN) or hasattr(value, 'tolist')]", "]", 'a function is a value'),
+    ("told['given'] = given(spec)", "told['given'] = []", 'a test says by its name what it was given'),
 ]
