@@ -4,7 +4,11 @@
 
 Then nbgrader's own commands in COURSE: generate_assignment, autograde, generate_feedback. Both the readers' kernels and the one that
 grades need this project, installed in place (`make lab`), since the cells run its tests. nbgrader runs what readers have written with
-your rights, without walls: `python workbook.py --grade` does not."""
+your rights, without walls: `python workbook.py --grade` does not.
+
+nbgrader is not among what this project installs: it brings a database and another notebook application. Tried by hand with 0.9.6, of
+lesson 01: an assignment filled but for one hole gets the points of all others, one left as it was gets none; where it is installed the
+project's tests ask its own checks too."""
 import argparse, ast, json, sys
 from pathlib import Path
 
