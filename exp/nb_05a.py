@@ -22,7 +22,7 @@ def draw(ax, x, y, ylabel, **kwargs):
 
 # ---
 # Recorder
-# %% nbs/05a_watching.ipynb 5ccd5972
+# %% nbs/05a_watching.ipynb fa66618a
 class Recorder(Callback):
     "The training loss and the learning rate of every batch: `losses` (tensors) and `lrs`, with plots of both."
     fits_only = True
@@ -47,9 +47,9 @@ class Recorder(Callback):
         if self.losses: self.losses = [loss.to(self.losses[-1].device) for loss in self.losses]
         return torch.stack(self.losses).cpu() if self.losses else torch.zeros(0)
 
-    def state_dict(self): return {'losses': self.on_cpu(), 'lrs': self.lrs}
+    def state_dict(self): return {'losses': self.on_cpu(), 'lrs': list(self.lrs)}
 
-    def load_state_dict(self, state): self.losses, self.lrs = list(state['losses']), state['lrs']
+    def load_state_dict(self, state): self.losses, self.lrs = list(state['losses']), list(state['lrs'])
 
     def plot_lr(self, ax=None, **kwargs):
         "The rate at each batch, on `ax` or a new figure."

@@ -69,12 +69,16 @@ def load_checked(path):
 
 # ---
 # GENERATORS
-# %% nbs/05b_checkpoints.ipynb c02d11ae
+# %% nbs/05b_checkpoints.ipynb 91220343
 GENERATORS = random.Random, np.random.RandomState, np.random.Generator, torch.Generator
+def names_in(code):
+    "The global names in a function's code, and in the code of the functions inside of it."
+    return [*getattr(code, 'co_names', ()), *(name for part in getattr(code, 'co_consts', ()) for name in names_in(part))]
+
 def closure(function):
     "The values of the variables that a function has captured; then those of its defaults, and the global generators that it names."
     cells, *defaults = (getattr(function, name, None) or () for name in ('__closure__', '__defaults__', '__kwdefaults__'))
-    names, values = getattr(getattr(function, '__code__', None), 'co_names', ()), getattr(function, '__globals__', {})
+    names, values = names_in(getattr(function, '__code__', None)), getattr(function, '__globals__', {})
     return gc.get_referents(*cells, *defaults) + [values[name] for name in names if isinstance(values.get(name), GENERATORS)]
 
 # ---

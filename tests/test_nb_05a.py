@@ -97,6 +97,10 @@ def test_what_is_recorded_belongs_in_a_checkpoint():
     other = Recorder()
     other.load_state_dict(recorder.state_dict())
     assert other.losses == recorder.losses and other.lrs == recorder.lrs
+    state = recorder.state_dict()
+    other.load_state_dict(state)
+    for one in recorder, other: one.losses.append(torch.zeros(1)), one.lrs.append(7.)
+    assert len(state['losses']) == len(state['lrs']) == len(recorder.lrs) - 1                    # a state does not grow with what it is of
     other.load_state_dict(Recorder().state_dict())
     assert (other.losses, other.lrs) == ([], [])
 

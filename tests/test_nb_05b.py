@@ -265,11 +265,11 @@ def hidden(place):
     def by_keyword(n, *, g=random.Random(3)): return g.gauss(0, 1)
     queue, bag = collections.deque([random.Random(3)]), {random.Random(3)}
     for g in (GLOBAL, Shared.generator): g.seed(3)
-    return {'slots': Slots().draw, 'class': Shared().draw, 'global': lambda n: GLOBAL.gauss(0, 1), 'default': by_default, 'keyword': by_keyword, 'queue': lambda n: queue[0].gauss(0, 1),
+    return {'slots': Slots().draw, 'class': Shared().draw, 'global': lambda n: GLOBAL.gauss(0, 1), 'inside': lambda n: sum((lambda: GLOBAL.gauss(0, 1))() for _ in 'a'), 'default': by_default, 'keyword': by_keyword, 'queue': lambda n: queue[0].gauss(0, 1),
             'set': lambda n: min(bag).gauss(0, 1), 'partial': functools.partial(lambda g, n: g.gauss(0, 1), random.Random(3)), 'method': random.Random(3).expovariate}[place]
 
 
-@pytest.mark.parametrize('place', ['slots', 'class', 'global', 'default', 'keyword', 'queue', 'set', 'partial', 'method'])
+@pytest.mark.parametrize('place', ['slots', 'class', 'global', 'inside', 'default', 'keyword', 'queue', 'set', 'partial', 'method'])
 def test_generators_in_unusual_places_go_on_where_they_were(tmp_path, place):
     assert resumed_alike(lambda *cbs: learner([Jitter(hidden(place)), MetricsCallback(), *cbs]), tmp_path)
 

@@ -1,6 +1,7 @@
 "An answer is tested in the module's place: what is right, what is said of what is not, and what harms nothing."
 import ast, inspect
 import pytest
+from wordings import IDS, PLACE, TESTS
 from workbooks import BOX, HALF, half, parts, workbook
 
 
@@ -121,6 +122,20 @@ def test_where_there_is_no_fork_a_fresh_process_answers(parts, monkeypatch):
     monkeypatch.setitem(parts, 'server', None)
     monkeypatch.setitem(parts, 'spawned', lambda module, request: (module, request['tests']))
     assert parts['ask']('nb_01', 'x = 1', ['a test']) == ('nb_01', ['a test'])
+
+
+def test_a_check_says_that_an_error_is_in_other_words_and_tells_a_mistake_with_them_and_without(workbook, parts, monkeypatch):
+    (place := parts['ROOT']/PLACE).parent.mkdir(exist_ok=True)
+    place.write_text(TESTS)
+    mutants = [['half', 'only the words', [1, 2], ''], ['half', 'of all', [0, 1, 2, 3], ''], ['half', 'the value alone', [3], '']]
+    monkeypatch.setitem(parts, 'tables', lambda: {'nb_01': {'tests': IDS, 'holes': {'half': [0, 1, 2, 3]}, 'mutants': mutants}})
+    def check(line): return workbook.check('nb_01', 'half', 'def of(x): raise ValueError("no")\ndef half(x):\n    ' + line.replace('\n', '\n    ') + '\nroot = half')
+    right = check('if x < 0: raise ValueError("no")\nreturn x ** .5')
+    assert right.passed and right.said == 'half: right. 4 tests passed, 2 of them with an error in your own words.'
+    assert check('if x < 0: of(x)\nreturn x ** .5').passed                                 # a helper is of the answer
+    wrong = check('if x < 0: raise ValueError("no")\nreturn x ** .5 if x == 4 else 0')
+    assert wrong.failed == [IDS[0], IDS[3]] and wrong.likely == 'of all'                    # without the words .5 of it fails
+    assert workbook.diagnose('nb_01', 'half', IDS[3:], IDS[1:3]) == 'the value alone'
 
 
 # ---- the likely mistake

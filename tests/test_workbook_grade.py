@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import workbook_grade, workbook_house
 from readers import ALL, ANSWERS, filled, folder, grader, project, rows, walled
+from wordings import BAD, GOOD, IDS as ROOTS, PLACE, ROOT_OF, TESTS as ROOT_TESTS
 from workbook_grade import EMPTY, OPEN, RIGHT, WRONG, Refused, main
 
 
@@ -33,6 +34,15 @@ def test_methods_that_are_right_together_are_right_and_those_that_are_wrong_toge
     start, up = '    def __init__(self, start): self.m = start', '    def up(self):\n        self.m += 1\n        return self.m'
     assert grader.grade('Counter.up', up)[0] == WRONG and grader.grade('Counter.up', up, {'Counter.__init__': start})[0] == RIGHT
     for other in 'def __init__(self, start): self.m = 7', 'def __init__(self, start) self.m = start': assert grader.grade('Counter.up', up, {'Counter.__init__': f'    {other}'})[0] == WRONG
+
+
+@walled
+def test_an_error_in_its_own_words_is_said_beside_right(grader, monkeypatch):
+    monkeypatch.setitem(grader.tests, 'double', ROOTS)
+    run = grader.house.run
+    monkeypatch.setattr(grader.house, 'run', lambda files, *rest, **more: run({**files, PLACE: ROOT_TESTS.replace('import root', 'import double as root')}, *rest, **more))
+    def grade(line): return grader.grade('double', ROOT_OF.replace('root', 'double').format(line))[:2]
+    assert grade(GOOD[0]) == (RIGHT, 'an error in its own words') and grade("if x < 0: raise ValueError('root: -4 is negative')") == (RIGHT, '') and grade(BAD['spaces'])[0] == WRONG
 
 
 # ---- a folder

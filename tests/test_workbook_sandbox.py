@@ -3,8 +3,9 @@ import json, os, re, sys
 import pytest
 import workbook_house, workbook
 from readers import ALL, ANSWERS, IDS, filled, folder, grader, project, rows, walled
+from wordings import BAD, GOOD, IDS as ROOTS, LESSON, PLACE, ROOT_OF, TESTS, found
 from workbook_grade import OPEN, RIGHT, WRONG, main
-from workbook_sandbox import Count, mixed
+from workbook_sandbox import WORDED, Count, mixed
 
 REPORT = '''def double(x):
     import json, os
@@ -78,6 +79,32 @@ def test_an_answer_that_waits_for_ever_is_ended(grader):
     text = workbook.with_answers('nb_01', {'double': 'def double(x):\n    import time\n    time.sleep(10**6)'})
     said = grader.house.run({'exp/nb_01.py': text}, IDS[:2], 2, 300, patience=1)
     assert said['why'] == 'time' and workbook_house.judge(said, IDS[:2], 2, 300)[:2] == (WRONG, 'comes to no end: over 2 seconds')
+
+
+@pytest.fixture
+def roomed(grader):
+    "The tests that pass, and those that met an error in the answer's own words."
+    def roomed(text, lines):
+        outcomes = grader.house.run({'exp/nb_01.py': text, PLACE: TESTS}, ROOTS, 2, 300, answer=('exp/nb_01.py', lines))['outcomes']
+        return [test for test in ROOTS if outcomes[test][0] == 'passed'], [test for test in ROOTS if outcomes[test] == ['passed', WORDED]]
+    return roomed
+
+
+@walled
+@pytest.mark.parametrize('line', GOOD)
+def test_an_error_of_the_answers_own_may_say_what_it_likes_and_the_test_goes_on(roomed, line): assert found(line, roomed) == (ROOTS, ROOTS[1:3])
+
+
+@walled
+@pytest.mark.parametrize('line', BAD.values(), ids=BAD)
+def test_an_error_that_is_not_its_own_or_says_nothing_is_wanted_in_the_words_of_the_test(roomed, line):
+    passed, worded = found(line, roomed)
+    assert ROOTS[2] not in passed + worded and worded == [ROOTS[1]] * ('x == 4' in line)
+
+
+@walled
+def test_in_the_words_of_the_test_it_is_no_other_and_without_lines_there_is_no_answer(roomed):
+    assert roomed(LESSON, (1, 4)) == (ROOTS, []) and roomed(ROOT_OF.format(GOOD[0]), (0, 0)) == ([ROOTS[0], ROOTS[3]], [])
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='there it is refused in any case')

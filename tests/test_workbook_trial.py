@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import workbook_trial
+from wordings import BAD, GOOD, IDS, LESSON, PLACE, ROOT_OF, TESTS, found
 from workbooks import half, parts, workbook
 
 
@@ -37,6 +38,34 @@ def test_where_the_system_has_no_fork_a_fresh_process_says_the_same(half, parts,
 def test_an_error_in_the_answer_is_told_with_its_line_and_without_a_traceback(half):
     said = half('return x.halved').said
     assert "AttributeError: 'int' object has no attribute 'halved'\n    in your line `return x.halved`" in said and 'Traceback' not in said and 'File' not in said
+
+
+# ---- errors in other words
+
+@pytest.fixture(scope='module')
+def tried(workbook):
+    "The tests that pass, and those that met an error in the answer's own words."
+    ask, place = workbook.check.__globals__['ask'], workbook.check.__globals__['ROOT']/PLACE
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(TESTS)
+    def tried(text, lines):
+        told = ask('nb_01', text, IDS, lines)
+        return told['passed'], told['worded']
+    return tried
+
+
+@pytest.mark.parametrize('line', GOOD)
+def test_an_error_of_the_answers_own_may_say_what_it_likes_and_the_test_goes_on(tried, line): assert found(line, tried) == (IDS, IDS[1:3])
+
+
+@pytest.mark.parametrize('line', BAD.values(), ids=BAD)
+def test_an_error_that_is_not_its_own_or_says_nothing_is_wanted_in_the_words_of_the_test(tried, line):
+    passed, worded = found(line, tried)
+    assert IDS[2] not in passed + worded and worded == [IDS[1]] * ('x == 4' in line)
+
+
+def test_in_the_words_of_the_test_it_is_no_other_and_without_lines_there_is_no_answer(tried):
+    assert tried(LESSON, (1, 4)) == (IDS, []) and tried(ROOT_OF.format(GOOD[0]), (0, 0)) == ([IDS[0], IDS[3]], [])
 
 
 # ---- values in words

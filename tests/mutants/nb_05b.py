@@ -12,6 +12,7 @@ MUTANTS = [
     ("    elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state\n", "    elif isinstance(thing, np.random.Generator): pass\n", 'the new generators of numpy have no state'),
     ("isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)", "isinstance(thing, torch.Generator): thing.set_state(state)", 'the old generators of numpy are not used any more'),
     ("id(thing) in seen or not depth or", "not depth or", 'no object belongs to itself'),
+    ("*(name for part in getattr(code, 'co_consts', ()) for name in names_in(part))]", "]", 'a function inside of a function is another function'),
     ("{}).items(), *enumerate(closure(thing)),", "{}).items(),", 'a function keeps nothing'),
     ("inside = [*getattr(thing, '__dict__', {}).items(), *enumerate", "inside = [*enumerate", 'an object keeps nothing'),
     ("    if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))\n    elif", "    if", 'a list of transforms is not looked into'),
