@@ -114,7 +114,7 @@ def no_grad():
 
 # ---
 # record
-# %% nbs/03_autograd.ipynb 82fc0f1f
+# %% nbs/03_autograd.ipynb 30d17644
 def record(op, data, *links):
     """The Node of a result of the operation `op`, of its first parent's class. Each of `links` is a parent, its rule,
     and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
@@ -128,7 +128,7 @@ def record(op, data, *links):
 
 def link(parent, rule, *kept):
     "`parent`, and a function from `g` to its share; RuntimeError if a tensor was changed in place by then."
-    def writes(): return [0 if x.is_inference() else x._version for x in kept]     # inference mode: none
+    def writes(): return [0 if x.is_inference() else x._version for x in kept]     # some have no version
     shape, dtype, versions = parent.shape, parent.data.dtype, writes()
     def pull(g):
         if writes() == versions: return unbroadcast(rule(g, *kept), shape).to(dtype)
@@ -181,12 +181,12 @@ class Functions(Node):
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb eafd240c
+# %% nbs/03_autograd.ipynb c4c284f3
 class Reductions(Node):
     "`sum`, `mean`, `max` over `axis`: one, a tuple of them, None for all; `keepdim` leaves them in as 1."
     def reduced(self, op, out, axis, keepdim, share, *kept):
         "Records `out`, which has the axes as 1; `share(g, *kept)`: what each number gets of such a `g`."
-        def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)
+        def rule(g, *tensors, shape=self.shape): return share(g.reshape(out.shape), *tensors).expand(shape)
         return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))   # drops the axis
     def sum(self, axis=None, keepdim=False):
         return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
@@ -242,38 +242,38 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 20a10609
-def draw_graph(root, ax=None, **names):
+# %% nbs/03_autograd.ipynb 3f5b3050
+def draw_graph(root, **names):
     "Draws the graph of an uncut Var: name or op, value or shape, gradient or length; dotted: shares. Returns the axes."
-    from matplotlib import patches, pyplot as plt
-    import networkx as nx
+    import matplotlib.patches as patches, matplotlib.pyplot as plt, networkx as nx
     graph, called = nx.MultiDiGraph(), {id(v): f'{name} = {v.op}' if v.links else name for name, v in names.items()}
-    upright = len(topological(root)) > 9                     # so the letters of a large one stay large on a page
+    at, upright = {}, len(topological(root)) > 9             # so the letters of a large one stay large on a page
     for v, g in gradients(root, torch.ones_like(root.data)):
         text = [f'{v.item():.4g}', f'∂ {g.item():.4g}'] if g.numel() == 1 else [f'{*g.shape,}', f'|∂| {g.norm():.3g}']
         text = ('   ' if upright else '\n').join([called.get(id(v), v.op), *text])
         graph.add_node(id(v), s=text, bbox=dict(boxstyle='round', lw=0, fc='#dde8f2' if v.links else '#f4e0d0'))
         for parent, pull in v.links: graph.add_edge(id(v), id(parent), share=pull(g))
-    columns = nx.topological_generations(graph)              # each holds what those before it use
-    at = {node: (k, i) if upright else (i, k) for i, column in enumerate(columns) for k, node in enumerate(column)}
-    w, h = (max(side) + 1 for side in zip(*at.values()))
-    ax = ax or plt.subplots(figsize=(2.8 * w, .7 * h) if upright else (1.25 * w, 1.3 * h), dpi=110)[1]
+    for i, column in enumerate(nx.topological_generations(graph)):       # each holds what those before it use
+        passed = any(parent not in {*at, *column} for user in at for parent in graph[user])      # it makes way
+        at |= {node: (k - passed, i) if upright else (i, k - passed) for k, node in enumerate(column)}
+    ends = [(max(side) + .5, min(side) - .5) for side in zip(*at.values())]
+    inches = [n * (high - low) for n, (high, low) in zip((2.8, .7) if upright else (1.25, 1.3), ends)]
+    ax = plt.figure(figsize=inches, dpi=110).add_subplot(frame_on=False, xticks=[], yticks=[], xlim=ends[0], ylim=ends[1])
     boxes = {node: ax.text(*at[node], ha='center', va='center', **graph.nodes[node]).get_bbox_patch() for node in graph}
     for user, parent, k, share in graph.edges(keys=True, data='share'):
         for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
             ax.add_patch(patches.FancyArrowPatch(at[start], at[end], color=colour, ls=style, zorder=4, arrowstyle='->',
                 patchA=boxes[start], patchB=boxes[end], mutation_scale=12, connectionstyle=f'arc3,rad={.08 + .3*k}'))
-        x, y = ((p + q) / 2 for p, q in zip(at[user], at[parent]))
-        if share.numel() == 1 and not upright: ax.text(x, y - .1 - .2*k, f'{share.item():.4g}', c='#3060a0', ha='right')
-    ax.set(frame_on=False, xticks=[], yticks=[], xlim=(w - .5, -.5), ylim=(h - .5, -.5))
+        (i, p), (j, q), far = at[user], at[parent], .04 + .15*k + .11 / abs(complex(*at[parent]) - complex(*at[user]))
+        x, y = (i + j) / 2 + far * (q - p), (p + q) / 2 - far * (j - i)
+        if share.numel() == 1 and not upright: ax.text(x, y, f'{share.item():.4g}', c='#3060a0', ha='center', va='center')
     return ax
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb a2385052
+# %% nbs/03_autograd.ipynb fcd06f3d
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
-    """Compares the gradients of `f(*inputs)`, a Var or tuple of Vars, for tensors `inputs`, with central differences in
-    float64: they may differ by `tol` times their size, and by rounding. AssertionError names input, place and both."""
+    "Compares the gradients of `f(*inputs)`, a Var or a tuple, with differences in float64. AssertionError says where."
     leaves = [Var(torch.as_tensor(x, dtype=float).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):

@@ -650,7 +650,7 @@ def test_the_drawing_names_every_operation_and_leaf_once():
     assert sorted((look, start < end) for look, (start, end) in ways) == [('-', True)] * 7 + [(':', False)] * 7        # a value to the right, a slope to the left
     colours = {text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] in ('leaf', 'w')}
     places = [{text.get_position()[axis] for text in texts} for axis in (0, 1)]
-    assert ax.get_xlim() == (max(places[0]) + .5, -.5) and ax.get_ylim() == (max(places[1]) + .5, -.5) and not ax.get_frame_on() and len(ax.get_xticks()) == len(ax.get_yticks()) == 0
+    assert [ax.get_xlim(), ax.get_ylim()] == [(max(side) + .5, min(side) - .5) for side in places] and not ax.get_frame_on() and len(ax.get_xticks()) == len(ax.get_yticks()) == 0
     assert len(colours) == 1 and colours.isdisjoint(text.get_bbox_patch().get_facecolor() for text in texts if text.get_text().split()[0] not in ('leaf', 'w'))
 
 
@@ -659,8 +659,26 @@ def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two
     ax = draw_graph((v * v + v * 2 + w.sum()))
     shares = sorted(text.get_text() for text in ax.texts if not text.get_bbox_patch())
     assert shares == ['1', '1', '1', '1', '2', '3', '3'] and len(ax.patches) == 2 * 8              # of w none: it is two numbers
-    assert round(abs(float.__sub__(*[text.get_position()[1] for text in ax.texts if text.get_text() == '3'])), 6) == .2
+    assert round(math.dist(*[text.get_position() for text in ax.texts if text.get_text() == '3']), 6) >= .15
     assert len({text.get_position() for text in ax.texts}) == len(ax.texts)
+
+
+@pytest.mark.parametrize('f', [lambda v: (v + 2) * v, lambda v: v * v * v, lambda v: (v + Var(3., True)) * (b := Var(4., True)) + b, lambda v: (w := v * 3 - v.relu()) + (w * 2 + 4).relu() * 2,
+                               lambda v: (v + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1) * v])
+def test_no_arrow_of_the_drawing_runs_through_a_box_or_a_number(f):
+    ax = draw_graph(f(Var(2., True)))
+    ax.figure.draw_without_rendering()
+    t = np.linspace(0, 1, 100)[:, None]
+    for arrow in ax.patches:
+        start, middle, end = ax.transData.transform(arrow.get_path().vertices[:3])
+        points = (1 - t)**2 * start + 2 * t * (1 - t) * middle + t**2 * end
+        for text in ax.texts:
+            around = (text.get_bbox_patch() or text).get_window_extent()
+            assert not any(around.contains(*point) for point in points), text.get_text()
+
+
+@pytest.mark.parametrize('f, rows', [(lambda v: v.exp().log().tanh(), {0}), (lambda v: v.exp().log() + v, {-1, 0})])
+def test_only_what_a_link_passes_makes_way(f, rows): assert {text.get_position()[1] for text in draw_graph(f(Var(2., True))).texts if text.get_bbox_patch()} == rows
 
 
 def test_the_drawing_of_a_large_graph_goes_up_and_its_boxes_have_one_line():
