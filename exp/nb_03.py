@@ -271,9 +271,9 @@ def draw_graph(root, **names):
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb fcd06f3d
+# %% nbs/03_autograd.ipynb 74b1cf24
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
-    "Compares the gradients of `f(*inputs)`, a Var or a tuple, with differences in float64. AssertionError says where."
+    "Compares gradients of `f(*inputs)`, a Var or a tuple, with differences in float64, up to `tol` of their size. AssertionError says where."
     leaves = [Var(torch.as_tensor(x, dtype=float).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):
