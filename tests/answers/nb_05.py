@@ -35,7 +35,7 @@ ANSWERS = {
         [(cb('TopTwo', NEW, means(f'self.v.append({TOP}.mean())'), row('torch.stack(self.v).mean().item()')), 'the mean of the batches is not the mean of the examples'),
          (cb('TopTwo', START, half(right='learn.pred.argmax(1) == learn.yb', found='.sum().item()'), SHARE), 'that is the accuracy'), (cb('TopTwo', START, half(), row('self.right')), 'a count and not a share'),
          (cb('TopTwo', 'def before_fit(self, learn): self.right = self.n = 0', half(), SHARE), 'the first is counted again'), (cb('TopTwo', START, half(), row('100 * self.right / self.n')), 'not percent'),
-         (cb('TopTwo', NEW, means(f'self.v = {TOP}'), row('self.v.mean().item()')), 'that is the last batch alone'), (cb('TopTwo', 'order = -1', START, half(), SHARE), 'when it looks there is no row yet'),
+         (cb('TopTwo', NEW, means(f'self.v = {TOP}'), row('self.v.mean().item()')), 'that is the last batch alone'), (cb('TopTwo', 'order = -1', START, half(), SHARE), 'there is no row yet'),
          (cb('TopTwo', START, half(right='learn.pred.topk(2).values == learn.yb[:, None]'), SHARE), 'topk gives values and indices'), (cb('TopTwo', START, half(), row('self.right / self.n', 'top_2')), 'no row of the history has a figure top2'),
          (cb('TopTwo', START, half(right='learn.pred.topk(2).indices == learn.yb'), SHARE), 'give it an axis, learn.yb[:, None]'),
          (cb('TopTwo', START, half(found='.any().sum().item()'), SHARE), 'one answer for each batch: wanted .any(1)'), (cb('TopTwo', half(), SHARE), 'where does the count begin'), (cb('TopTwo', START, half(), 'def after_epoch(self, learn): return self.right / self.n'), 'no row of the history has'),
