@@ -238,7 +238,7 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb c901cd42
+# %% nbs/05_learner.ipynb 22f3b33b
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
     It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
@@ -251,22 +251,25 @@ class StopOnNaN(Callback):
         if not learn.training: return
         self.losses.append(one_number('the loss', learn.loss))
         if len(self.losses) == self.every: self.look(learn)
+        self.unseen = True                 # the step that follows
     def after_train(self, learn):
-        if learn.whole and self.losses: self.look(learn)
+        if learn.whole and self.unseen: self.look(learn)
     def after_fit(self, learn):
         "Looks once more: a fit may have been broken off between two looks."
         try:
-            if self.losses: self.look(learn)
+            if self.unseen: self.look(learn)
         except CancelFit as e: print(e)
     def keep(self, learn):
-        self.losses, self.kept = [], {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
+        self.losses, self.unseen = [], False
+        self.kept = {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
     def look(self, learn):
         "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
-        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses).tolist() if not math.isfinite(loss)]
+        losses = torch.stack(self.losses).tolist() if self.losses else []
+        bad = [f'a loss was {loss}' for loss in losses if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
-        ago, self.losses = len(self.losses), []
+        ago, self.losses, self.unseen = len(self.losses), [], False
         raise CancelFit(f'{bad[0]}; model and optimiser are as they were at the last look (batches since then: {ago})')
 
 # ---

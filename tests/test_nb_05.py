@@ -41,7 +41,7 @@ def on_batch(number, action):
     return look
 
 
-@pytest.mark.parametrize('every, bad_batch, kept', [(1, 1, 0), (1, 4, 2), (2, 3, 1), (2, 4, 1), (5, 9, 4), (5, 4, 0), (50, 9, 5), (4, 10, 8)])
+@pytest.mark.parametrize('every, bad_batch, kept', [(1, 1, 0), (1, 4, 2), (2, 3, 1), (2, 4, 1), (5, 9, 5), (5, 4, 0), (50, 9, 5), (4, 10, 8)])
 def test_after_a_loss_that_is_no_number_all_state_is_that_of_the_last_good_look(every, bad_batch, kept, capsys):
     def make():
         learn = learner(bs=8, layers=[nn.BatchNorm1d(5)], opt_func=lambda params, lr: SGD(params, lr, momentum=.9))
@@ -635,6 +635,68 @@ def test_a_weight_that_is_no_number_ends_the_fit_even_when_every_loss_was_one(ca
     clean.fit(1)
     assert 'a weight was no finite number' in capsys.readouterr().out and weights(learn).isfinite().all()
     assert torch.equal(weights(learn), weights(clean))              # the fourth loss was looked at before the fourth step
+
+
+def spoil_gradient(learn): learn.model[0].weight.grad.fill_(math.inf)
+
+
+@pytest.mark.parametrize('epoch', [1, 2])
+@pytest.mark.parametrize('every, kept', [(1, 5), (2, 5), (3, 5), (6, 5), (4, 3), (7, 0), (50, 0)])
+def test_the_step_of_the_last_batch_of_an_epoch_is_looked_at_too(every, kept, epoch, capsys):
+    learn, clean = learner([MetricsCallback()], bs=8, n=48), learner(bs=8, n=48)
+    learn.cbs[0].every = every
+    learn.fit(2, [Diary(after_backward=on_batch(6 * epoch, spoil_gradient))])
+    clean.fit(2, [stop_before(6 * (epoch - 1) + kept)])
+    assert torch.equal(weights(learn), weights(clean)) and [row['epoch'] for row in learn.history] == [1][:epoch - 1]
+    assert capsys.readouterr().out.count('a weight was no finite number; model and optimiser are as they were') == 1
+
+
+@pytest.mark.parametrize('kind', [KeyboardInterrupt, CancelFit, CancelEpoch, CancelBatch, ValueError])
+@pytest.mark.parametrize('every, bad_batch, kept', [(1, 4, 3), (2, 4, 3), (50, 4, 0), (1, 6, 5), (3, 6, 5), (6, 6, 5), (4, 6, 3)])
+def test_a_fit_that_is_broken_off_right_after_a_bad_step_does_not_keep_it(every, bad_batch, kept, kind, capsys):
+    learn, clean = learner(bs=8, n=48), learner(bs=8, n=48)
+    learn.cbs[0].every = every
+    try: learn.fit(1, [Diary(after_backward=on_batch(bad_batch, spoil_gradient), after_step=on_batch(bad_batch, raising(kind)))])
+    except FitError: assert kind is ValueError
+    clean.fit(1, [stop_before(kept)])
+    assert torch.equal(weights(learn), weights(clean)) and learn.interrupted == (kind is KeyboardInterrupt)
+    assert capsys.readouterr().out.count('model and optimiser are as they were') == 1
+
+
+class Copies(StopOnNaN):
+    "Counts the copies that it makes."
+    n = 0
+    def keep(self, learn):
+        super().keep(learn)
+        self.n += 1
+
+
+@pytest.mark.parametrize('every, copies', [(1, 8), (2, 5), (6, 3), (4, 3), (50, 2)])
+def test_a_copy_is_made_at_the_start_at_each_look_and_for_the_last_step_once(every, copies):
+    learn = learner(bs=8, n=48)
+    learn.cbs[0] = guard = Copies(every)
+    learn.fit(1)
+    assert guard.n == copies and learn.fit(0).cbs[0].n == copies + 1
+
+
+def test_validation_alone_is_not_looked_at(capsys):
+    def no_training(learn):
+        if learn.training: raise CancelBatch
+        learn.xb = learn.xb * math.nan
+    learn = learner(bs=8)
+    before, learn.cbs[0] = weights(learn), Copies(2)
+    learn.fit(2, [Diary(before_batch=no_training)])
+    assert learn.cbs[0].n == 1 and math.isnan(learn.validate([(data().x * math.nan, data().y)])['loss'])
+    assert learn.cbs[0].n == 1 and torch.equal(weights(learn), before) and capsys.readouterr().out == ''
+
+
+def test_a_model_that_was_no_number_from_the_start_is_told_of_once(capsys):
+    learn = learner()
+    learn.model[0].weight.data[0, 0] = math.nan
+    learn.fit(1)
+    assert capsys.readouterr().out.count('as they were at the last look') == 1
+    learn.fit(0)
+    assert capsys.readouterr().out == ''
 
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
