@@ -53,7 +53,7 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 3653e971
+# %% nbs/13_scale.ipynb 69edb047
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False
@@ -76,7 +76,7 @@ class Joined:
             dist.destroy_process_group()                       # whoever waits for us notices
             self.store.set(self.key('waited', self.rank), '')
             missing = [rank for rank in range(self.size) if not self.came(rank)]
-            raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone') from e
+            raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone' if missing else 'this rank came too late: the others have gone') from e
     def came(self, rank): return any(self.store.check([self.key('waited', rank)]) or time.sleep(.02) for _ in range(150))
 
 # ---
