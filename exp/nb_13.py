@@ -53,10 +53,10 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 69edb047
+# %% nbs/13_scale.ipynb e913f56c
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
-    fits, together, parted = 0, False, False
+    fits, together, parted = 0, False, False            # fits begun; all have met so far; the group is closed for good
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
             if cuda := torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
