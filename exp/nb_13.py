@@ -53,10 +53,10 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb 3653e971
+# %% nbs/13_scale.ipynb e913f56c
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
-    fits, together, parted = 0, False, False
+    fits, together, parted = 0, False, False            # fits begun; all have met so far; the group is closed for good
     def __init__(self, timeout=600.):
         if dist.is_torchelastic_launched() and not dist.is_initialized() and not self.parted:
             if cuda := torch.cuda.device_count() >= int(os.environ['LOCAL_WORLD_SIZE']): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
@@ -76,7 +76,7 @@ class Joined:
             dist.destroy_process_group()                       # whoever waits for us notices
             self.store.set(self.key('waited', self.rank), '')
             missing = [rank for rank in range(self.size) if not self.came(rank)]
-            raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone') from e
+            raise RuntimeError(f'rank {" and ".join(map(str, missing))} has not come: it hangs, or is gone' if missing else 'this rank came too late: the others have gone') from e
     def came(self, rank): return any(self.store.check([self.key('waited', rank)]) or time.sleep(.02) for _ in range(150))
 
 # ---

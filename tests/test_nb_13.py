@@ -1,4 +1,4 @@
-import atexit, copy, errno, os, random, signal, sys, time, unittest.mock
+import atexit, copy, datetime, errno, os, random, signal, sys, time, unittest.mock
 import numpy as np, pytest, torch
 import torch.distributed as dist
 from torch import nn, tensor
@@ -137,24 +137,27 @@ def test_gradient_and_loss_are_means_over_examples_not_over_ranks():
         torch.testing.assert_close(tensor(seen), tensor([[10/3, 1/3]] * 2))
 
 
-class Window(Callback):
-    "Gradients of two batches as one, as in the lesson; by hand, of the first batch's 3 and the second's 2 examples."
+class Accumulate(Callback):
+    "Gradients of `n` batches as one, as in the lesson."
     order = -16
+    def __init__(self, n): self.n = n
+    def before_train(self, learn): self.sums, self.count = {}, 0
     def after_backward(self, learn):
-        grads = [p.grad for p in trained(learn)]
-        if learn.batch == 0:
-            self.kept, learn.opt.grads = [g * len(learn.yb) if len(learn.yb) else None for g in grads], None
-            self.count = len(learn.yb)
-            for p in trained(learn): p.grad = None
-            raise CancelBatch
-        n = len(learn.yb)
-        for p, old, g in zip(trained(learn), self.kept, grads): p.grad = (old + (0 if g is None else g * n)) / (self.count + n)
-        learn.accumulated = self.count + n
+        count = len(learn.yb)
+        for p in trained(learn):
+            if p.grad is not None: self.sums[p], p.grad = self.sums.get(p, 0) + count * p.grad, None
+        self.count += count
+        if (learn.batch + 1) % self.n and learn.batch + 1 < len(learn.dl): raise CancelBatch
+        for p, g in self.sums.items(): p.grad = g / self.count
+        learn.accumulated = self.count
+        self.sums, self.count = {}, 0
 
 
-def test_gradients_of_several_batches_are_weighted_by_all_their_examples():
-    want, = on(0, train, (), n=5, bs=5, epochs=1)
-    for got in on(2, train, (Window, Distributed), n=5, bs=4, epochs=1):
+@pytest.mark.parametrize('n, bs, small', [(5, 5, 4), (6, 6, 3), (9, 8, 4), (3, 2, 1)])      # (9, 8, 4): one example is left, alone in its step
+def test_gradients_of_several_batches_are_weighted_by_all_their_examples_also_where_a_rank_has_none(n, bs, small):
+    def in_twos(): return Accumulate(2)
+    want, = on(0, train, (), n=n, bs=bs)
+    for got in on(2, train, (in_twos, Distributed), n=n, bs=small):
         torch.testing.assert_close(got['weights'], want['weights'], rtol=0, atol=1e-6)
 
 
@@ -476,6 +479,21 @@ def test_a_rank_that_hangs_is_named_by_all_others_after_the_time_out():
 def test_a_rank_that_was_killed_is_named_at_once():
     first, _, third, fourth = on(4, left_alone, 'dies', lost={1})
     for told in (first, third, fourth): assert 'rank 1 has not come: it hangs, or is gone' in told
+
+
+def too_late():
+    "What both ranks say when rank 1 comes only after rank 0 has given up."
+    cb = Distributed(2.)
+    def wait(learn):
+        if cb.ranks.rank == 1 and learn.batch == 1: cb.ranks.store.wait(['gone'], datetime.timedelta(seconds=100))
+    with pytest.raises(FitError) as e: learner([cb, Diary(after_pred=wait)], bs=8).fit(3)
+    cb.ranks.store.set('gone', '')
+    return str(e.value)
+
+
+def test_a_rank_that_comes_when_the_others_have_gone_is_told_so():
+    first, second = on(2, too_late)
+    assert 'rank 1 has not come' in first and 'this rank came too late: the others have gone' in second
 
 
 def one_gpu():

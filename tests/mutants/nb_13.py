@@ -49,6 +49,7 @@ MUTANTS = [
     ("            dist.destroy_process_group()                       # whoever waits for us notices\n", "", 'the others will notice by themselves'),
     ("            atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())     # threads of gloo that outlive Python abort\n", "", 'Python cleans up by itself'),
     ("self.store.set(self.key('waited', self.rank), '')", "pass", 'nobody says that he has waited'),
+    (" if missing else 'this rank came too late: the others have gone')", ")", 'somebody is always missing'),
     ("f'fit {self.fits}: {what} {rank}'", "f'{what} {rank}'", 'the notes of one fit are read in the next'),
     ("contextlib.nullcontext() if learn.whole else contextlib.suppress(RuntimeError)", "contextlib.suppress(RuntimeError)", 'what ends another rank is no matter of ours'),
     ("self.reason = str(e) or type(e).__name__", "self.reason = type(e).__name__", 'the kind of an error says enough'),
