@@ -127,7 +127,7 @@ def test_where_there_is_no_fork_a_fresh_process_answers(parts, monkeypatch):
 def test_a_check_says_that_an_error_is_in_other_words_and_tells_a_mistake_with_them_and_without(workbook, parts, monkeypatch):
     (place := parts['ROOT']/PLACE).parent.mkdir(exist_ok=True)
     place.write_text(TESTS)
-    mutants = [['half', 'only the words', [1, 2], ''], ['half', 'of all', [0, 1, 2, 3], ''], ['half', 'the value alone', [3], '']]
+    mutants = [['half', 'only the words', [1, 2], ''], ['half', 'of all', [0, 1, 2, 3], ''], ['half', 'the value alone', [3], ''], ['half', 'nine alone', [0], '']]
     monkeypatch.setitem(parts, 'tables', lambda: {'nb_01': {'tests': IDS, 'holes': {'half': [0, 1, 2, 3]}, 'mutants': mutants}})
     def check(line): return workbook.check('nb_01', 'half', 'def of(x): raise ValueError("no")\ndef half(x):\n    ' + line.replace('\n', '\n    ') + '\nroot = half')
     right = check('if x < 0: raise ValueError("no")\nreturn x ** .5')
