@@ -238,7 +238,7 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 22f3b33b
+# %% nbs/05_learner.ipynb 269854dd
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
     It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
@@ -251,21 +251,18 @@ class StopOnNaN(Callback):
         if not learn.training: return
         self.losses.append(one_number('the loss', learn.loss))
         if len(self.losses) == self.every: self.look(learn)
-        self.unseen = True                 # the step that follows
+        self.unseen = True                                     # the step of this batch comes after the look
     def after_train(self, learn):
         if learn.whole and self.unseen: self.look(learn)
     def after_fit(self, learn):
-        "Looks once more: a fit may have been broken off between two looks."
         try:
-            if self.unseen: self.look(learn)
+            if self.unseen: self.look(learn)                   # a fit may have been broken off between two looks
         except CancelFit as e: print(e)
     def keep(self, learn):
-        self.losses, self.unseen = [], False
-        self.kept = {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
+        self.losses, self.unseen, self.kept = [], False, {name: copy.deepcopy(x.state_dict()) for name, x in learn.parts().items()}
     def look(self, learn):
         "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
-        losses = torch.stack(self.losses).tolist() if self.losses else []
-        bad = [f'a loss was {loss}' for loss in losses if not math.isfinite(loss)]
+        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses or [torch.tensor(0.)]).tolist() if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
