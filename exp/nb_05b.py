@@ -14,12 +14,11 @@ from exp.nb_05a import EarlyStopping, batches_in, check_mode
 
 # ---
 # plain
-# %% nbs/05b_checkpoints.ipynb 5eb7f267
+# %% nbs/05b_checkpoints.ipynb 53ce9734
 def plain(x):
     "A copy of `x` with Python's numbers and lists for numpy's numbers and arrays, in lists, tuples and dicts too."
     if isinstance(x, (np.generic, np.ndarray)): return x.tolist()
-    parts = contents(x)
-    return x if parts is None else refill(x, {name: plain(part) for name, part in parts.items()})
+    return x if (parts := contents(x)) is None else refill(x, {name: plain(part) for name, part in parts.items()})
 
 # ---
 # random_state
@@ -69,17 +68,14 @@ def load_checked(path):
 
 # ---
 # GENERATORS
-# %% nbs/05b_checkpoints.ipynb 91220343
+# %% nbs/05b_checkpoints.ipynb 71dc6487
 GENERATORS = random.Random, np.random.RandomState, np.random.Generator, torch.Generator
-def names_in(code):
-    "The global names in a function's code, and in the code of the functions inside of it."
-    return [*getattr(code, 'co_names', ()), *(name for part in getattr(code, 'co_consts', ()) for name in names_in(part))]
-
 def closure(function):
-    "The values of the variables that a function has captured; then those of its defaults, and the global generators that it names."
+    "The values of the variables that a function has captured; then those of its defaults, and the global generators that it names, or a function inside of it."
     cells, *defaults = (getattr(function, name, None) or () for name in ('__closure__', '__defaults__', '__kwdefaults__'))
-    names, values = names_in(getattr(function, '__code__', None)), getattr(function, '__globals__', {})
-    return gc.get_referents(*cells, *defaults) + [values[name] for name in names if isinstance(values.get(name), GENERATORS)]
+    codes, values = [getattr(function, '__code__', None)], getattr(function, '__globals__', {})
+    for code in codes: codes += getattr(code, 'co_consts', ())           # among them the code of the functions inside of it
+    return gc.get_referents(*cells, *defaults) + [values[name] for code in codes for name in getattr(code, 'co_names', ()) if isinstance(values.get(name), GENERATORS)]
 
 # ---
 # generators

@@ -2,8 +2,8 @@
 MUTANTS = [
     # plain data and generators
     ("    if isinstance(x, (np.generic, np.ndarray)): return x.tolist()\n", "    if isinstance(x, np.ndarray): return x.tolist()\n", 'a number of numpy is a number'),
-    ("    return x if parts is None else refill(x, {name: plain(part) for name, part in parts.items()})", "    return x if parts is None else {name: plain(part) for name, part in parts.items()}", 'everything becomes a dict'),
-    ("    parts = contents(x)\n", "    parts = contents(x) if not isinstance(x, tuple) else None\n", 'a tuple holds no numpy'),
+    ("is None else refill(x, {name: plain(part) for name, part in parts.items()})", "is None else {name: plain(part) for name, part in parts.items()}", 'everything becomes a dict'),
+    ("(parts := contents(x)) is None", "(parts := contents(x)) is None or isinstance(x, tuple)", 'a tuple holds no numpy'),
     ("    random.setstate(state['python'])\n", "", 'nobody uses Python\'s generator'),
     ("    np.random.set_state(state['numpy'])\n", "", 'nobody uses numpy\'s generator'),
     ("    np.random.set_state(state['numpy'])\n", "    np.random.set_state({**state['numpy'], 'has_gauss': 0})\n", 'the number in hand is forgotten'),
@@ -12,7 +12,7 @@ MUTANTS = [
     ("    elif isinstance(thing, np.random.Generator): thing.bit_generator.state = state\n", "    elif isinstance(thing, np.random.Generator): pass\n", 'the new generators of numpy have no state'),
     ("isinstance(thing, (np.random.RandomState, torch.Generator)): thing.set_state(state)", "isinstance(thing, torch.Generator): thing.set_state(state)", 'the old generators of numpy are not used any more'),
     ("id(thing) in seen or not depth or", "not depth or", 'no object belongs to itself'),
-    ("*(name for part in getattr(code, 'co_consts', ()) for name in names_in(part))]", "]", 'a function inside of a function is another function'),
+    ("    for code in codes: codes += getattr(code, 'co_consts', ())", "    pass", 'a function inside of a function is another function'),
     ("{}).items(), *enumerate(closure(thing)),", "{}).items(),", 'a function keeps nothing'),
     ("inside = [*getattr(thing, '__dict__', {}).items(), *enumerate", "inside = [*enumerate", 'an object keeps nothing'),
     ("    if isinstance(thing, (list, tuple)): inside = list(enumerate(thing[:99]))\n    elif", "    if", 'a list of transforms is not looked into'),
