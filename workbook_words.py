@@ -8,8 +8,8 @@ class OwnWords:
 
     The answer stands in the `lines` (first, last) of the module `text`, whose file is `path`. `heard` counts such errors."""
     def __init__(self, path, text, lines):
-        found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Raise) and lines[0] <= node.lineno <= lines[1]]
-        self.path, self.heard, self.at = str(path), 0, {line for node in found for line in range(node.lineno, node.end_lineno + 1)}
+        self.path, self.heard = str(path), 0
+        self.at = {node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Raise) and lines[0] <= node.lineno <= lines[1]}
 
     def own(self, error):
         "Whether the answer has raised this error itself, with a text, or its cause."

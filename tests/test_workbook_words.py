@@ -43,7 +43,16 @@ def test_a_file_of_another_name_has_other_lines(tmp_path):
         exec(compile(LESSON, str(path), 'exec'), names)
         try: names['root'](-1)
         except ValueError as error: return error
+    for lines in (1, 2), (4, 9): assert not OwnWords(tmp_path/'nb_01.py', LESSON, lines).own(raised(tmp_path/'nb_01.py'))      # it is raised in line 3
     assert words.own(raised(tmp_path/'nb_01.py')) and not words.own(raised(tmp_path/'nb_02.py')) and not words.own(ValueError('never raised'))
+
+
+def test_what_is_not_yet_written_has_no_words_of_its_own(tmp_path):
+    for kind, own in ('RuntimeError', True), ('NotImplementedError', False):
+        text, names = LESSON.replace('ValueError', kind), {}
+        exec(compile(text, str(tmp_path/'nb_01.py'), 'exec'), names)
+        with pytest.raises(RuntimeError) as e: names['root'](-1)
+        assert OwnWords(tmp_path/'nb_01.py', text, (1, 4)).own(e.value) is own
 
 
 def test_pytests_own_ways_to_ask_for_an_error_stay(monkeypatch):

@@ -132,7 +132,7 @@ MUTANTS = [
     (" or not hasattr(thing, '__dict__'): inside +=", ": inside +=", 'what has no attributes keeps nothing: sets, queues, objects with slots'),
     ("('__closure__', '__defaults__', '__kwdefaults__')", "('__closure__', '__defaults__')", 'a default is a matter of place'),
     ("('__closure__', '__defaults__', '__kwdefaults__')", "('__closure__', '__kwdefaults__')", 'a default has a name'),
-    (" + [values[name] for name in names if isinstance(values.get(name), GENERATORS)]", "", 'a global name is nobody\'s own'),
+    (" + [values[name] for code in codes for name in getattr(code, 'co_names', ()) if isinstance(values.get(name), GENERATORS)]", "", 'a global name is nobody\'s own'),
     ("if repr(here) != repr(there) and here != there]", "if here != there]", 'NaN is another setting than NaN'),
     ("if repr(here) != repr(there) and here != there]", "if repr(here) != repr(there)]", '1 is another rate than 1.0'),
     (" else called(x) if callable(x) else x for what", " else x for what", 'a function can be saved'),

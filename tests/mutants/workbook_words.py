@@ -1,8 +1,8 @@
 "Mistakes in what an error may say that its tests must catch: what was written, what somebody might write, and the thought behind it."
 MUTANTS = [
     ("if isinstance(node, ast.Raise) and", "if", 'an error of Python in a line of the answer is its own'),
-    ("lines[0] <= node.lineno <= lines[1]]", "node.lineno <= lines[1]]", 'what stands above the answer belongs to it'),
-    ("for line in range(node.lineno, node.end_lineno + 1)}", "for line in (node.lineno,)}", 'a raise has one line'),
+    ("lines[0] <= node.lineno <= lines[1]}", "node.lineno <= lines[1]}", 'what stands above the answer belongs to it'),
+    ("lines[0] <= node.lineno <= lines[1]}", "lines[0] <= node.lineno}", 'what stands below the answer belongs to it'),
     ("while step and step.tb_next: step = step.tb_next", "pass", 'the first frame has raised it'),
     ("step.tb_frame.f_code.co_filename == self.path and ", "", 'lines of another file are the answer\'s'),
     ("if here and not isinstance(error, NotImplementedError) and", "if here and", 'what is not yet written says so in words of its own'),
