@@ -1,5 +1,6 @@
 "The process in which an answer is tested: what is told of a failure, and what harms nothing."
 import ast
+from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 import pytest
@@ -127,6 +128,17 @@ def test_of_a_line_the_innermost_statement_is_shown_and_of_one_with_a_body_its_f
 def test_what_was_told_is_read_up_to_the_line_that_broke_off_and_a_test_that_fails_at_its_end_has_not_passed():
     found = workbook_trial.answer(b'{"passed": "a"}\n{"passed": "b"}\n{"failed": "a", "kind": "E"}\n{"pass', 'signal 9')
     assert found['passed'] == ['b'] and found['failed'] == {'a': 'E'} and found['how'] == 'signal 9'
+
+
+def test_what_gives_another_answer_when_it_is_asked_again_is_not_told(monkeypatch):
+    monkeypatch.setattr(workbook_trial, 'ROOT', Path(__file__).parents[1])
+    def told(check, *args):
+        with pytest.raises(AssertionError) as e: check(*args)
+        return workbook_trial.case('tests/test_x.py::test_y', e.value, (0, 0))['facts']
+    def asks(x): assert x.pop() == 1
+    def steps(x): assert next(x) == 1
+    def looks(x): assert x[-1] == 1
+    assert told(asks, [1, 2]) == told(steps, iter([2])) == [] and told(looks, [1, 2]) == ['x[-1] is 2', 'wanted 1']
 
 
 def test_a_case_tells_what_the_test_was_given():
