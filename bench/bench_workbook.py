@@ -1,6 +1,6 @@
 """How long a workbook's check takes, beside pytest in a fresh process; and how many mistakes it tells. `python bench/bench_workbook.py`
 
-The table of known mistakes is made of tests/mutants/proved.json, which tests/workbook_proof.py writes; that of a hundred others of
+The table of known mistakes is made of tests/mutants/proved.json, which tests/workbook_proof.py writes; those of others' answers of
 tests/mutants/outsiders.json: wrong answers by somebody who had seen neither tests nor lists, each with the thought behind it, which was
 written before the answer was checked; the sentence that it was told; and how near this came to the thought, by a strict reader."""
 import ast, json, subprocess, sys, time
@@ -50,16 +50,20 @@ def told():
 
 
 def strangers():
-    "The table of the hundred, a line for each lesson, and what becomes of them today."
+    "A table of each hundred, a line for each lesson, and what becomes of them today."
     given, verdicts = json.loads((ROOT/'tests'/'mutants'/'outsiders.json').read_text('utf-8')), ['right', 'half', 'wrong', 'none', 'passed']
-    modules = sorted({answer['module'] for answer in given})
-    rows = [(module, *(sum(a['verdict'] == verdict for a in given if a['module'] == module) for verdict in verdicts)) for module in modules]
-    total = [sum(column) for column in list(zip(*rows))[1:]]
-    today = [workbook.check(answer['module'], answer['name'], answer['source']) for answer in given]
-    same = sum(result.likely == answer['told'] and not result.passed for answer, result in zip(given, today))
-    return (f'{len(given)} wrong answers by somebody who had not seen the known mistakes: when they were first given, **{total[0]}** were told the mistake that was made, '
-            f'{total[1]} one near it, {total[2]} another, {total[3]} none, and {total[4]} passed.\n\n' + table(['lesson', *verdicts], [*rows, ('all', *total)])
-            + f'\n\nToday {sum(result.passed for result in today)} of them pass, and {same} are refused with the sentence that was judged, or again without one.')
+    def count(answers, verdict): return sum(answer['verdict'] == verdict for answer in answers)
+    parts = []
+    for hundred in sorted({answer['round'] for answer in given}):
+        some = [answer for answer in given if answer['round'] == hundred]
+        lessons = [(module, [answer for answer in some if answer['module'] == module]) for module in sorted({answer['module'] for answer in some})]
+        rows = [(module, *(count(answers, verdict) for verdict in verdicts)) for module, answers in [*lessons, ('all', some)]]
+        today = [workbook.check(answer['module'], answer['name'], answer['source']) for answer in some]
+        same = sum(result.likely == answer['told'] and not result.passed for answer, result in zip(some, today))
+        parts.append(f'{table(["lesson", *verdicts], rows)}\n\nToday {sum(result.passed for result in today)} of these {len(some)} pass, {sum(bool(result.likely) for result in today)} are told '
+                     f'a mistake, and {same} are refused with what was judged, or again without a sentence.')
+    return ('Wrong answers by somebody who had seen neither the known mistakes nor the tests, a hundred at a time: how many were told, when they were first given, the mistake that was made, '
+            'one near it, another, or none, and how many passed. What the first hundred showed had been mended when the second was written.\n\n' + '\n\n'.join(parts))
 
 
 if __name__ == '__main__': report('bench_workbook', 'Workbooks: a check, and the mistakes that it tells', '\n\n'.join([*(times(*hole) for hole in HOLES), told(), strangers()]))
