@@ -1,10 +1,10 @@
-import gzip, hashlib, os, struct, threading, time, tracemalloc
+import gzip, hashlib, io, os, struct, threading, time, tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import numpy as np, pytest, torch
 from torch import tensor
 from exp import nb_01
-from exp.nb_01 import FASHION_MNIST, MNIST, data_file, download, near, read_idx, show_images, test_near, timed
+from exp.nb_01 import FASHION_MNIST, MNIST, data_file, download, near, read_idx, read_up_to, show_images, test_near, timed
 
 BODY = bytes(range(256)) * 2000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -36,6 +36,27 @@ def test_near_allows_rounding_and_no_other_shape(a, b, want): assert near(a, b) 
 def test_near_takes_its_tolerance_from_the_second_argument_and_from_the_caller():
     assert near(0., 1., rtol=1, atol=0) and not near(1., 0., rtol=1, atol=0)
     assert near(1., 1.4, rtol=0, atol=.5) and not near(1., 1.6, rtol=0, atol=.5)
+
+
+def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
+    import matplotlib
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+    monkeypatch.setattr(plt, 'show', lambda: None)
+    for titles in (), 'a':
+        show_images(torch.rand(3, 4), titles=titles)
+        assert sum(len(ax.images) for ax in plt.gcf().axes) == 3 and ''.join(ax.get_title() for ax in plt.gcf().axes) == ''.join(titles)
+        plt.close()
+
+
+@pytest.mark.parametrize('shapes', [((3,), (1,)), ((2, 1), (1, 2)), ((3, 1), (3, 3)), ((2, 3), (3, 2)), ((0,), (0, 2))])
+def test_as_many_axes_or_numbers_are_not_the_same_shape(shapes): assert not near(*map(torch.ones, shapes)) and not near(*map(torch.ones, shapes[::-1]))
+
+
+def test_of_a_file_that_gives_little_at_a_time_all_is_read():
+    class Slow(io.BytesIO):
+        def read(self, n): return super().read(min(n, 3))
+    assert [read_up_to(Slow(b'0123456789'), n) for n in (0, 2, 8, 10, 99)] == [b'', b'01', b'01234567', b'0123456789', b'0123456789']
 
 
 def test_test_near_passes_its_tolerances_on_and_shows_both_sides():

@@ -1,4 +1,5 @@
 import math, sys
+from types import SimpleNamespace
 import matplotlib
 matplotlib.use('agg')
 import pytest, torch
@@ -295,6 +296,26 @@ def test_the_weights_left_are_the_last_or_when_asked_for_the_best(restore, epoch
     seen.clear()
     learn.fit(2, [Diary(after_step=lambda learn: learn.epoch == 1 and raising(KeyboardInterrupt)(learn))])
     assert not torch.equal(weights(learn), seen[0])                     # after Ctrl-C what was learned is kept
+
+
+def test_a_resumed_fit_keeps_the_best_weights_that_it_got_back():
+    stops, kept = EarlyStopping(restore_best=True), {'weight': torch.ones(1)}
+    stops.load_state_dict({'best_weights': kept})
+    stops.before_fit(SimpleNamespace(epoch=2, first_row=0, history=[{'valid_loss': 1.}, {'valid_loss': 2.}], model=torch.nn.Linear(1, 1)))
+    assert stops.best_weights is kept
+
+
+def test_the_best_weights_are_all_that_a_model_keeps():
+    model, stops = torch.nn.BatchNorm1d(2), EarlyStopping(restore_best=True)
+    stops.best_weights = {name: value + 1 for name, value in model.state_dict().items()}
+    stops.after_fit(SimpleNamespace(whole=True, model=model))
+    assert all(torch.equal(value, stops.best_weights[name]) for name, value in model.state_dict().items())
+
+
+def test_a_loader_that_only_seems_to_know_its_length_does_not():
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self): return iter(range(4))
+    assert batches_in(torch.utils.data.DataLoader(Stream())) is None and batches_in(iter('ab')) is None and batches_in([1, 2]) == 2
 
 
 def test_the_best_weights_belong_in_a_checkpoint_when_they_are_wanted():

@@ -33,4 +33,10 @@ MUTANTS = [
     ("num_threads=threads", "num_threads=1", 'the number of threads does not matter'),
     ("package.parent/'data'/folder, *map", "*map", 'data lie inside the package'),
     ("if not dataset['mirrors']:", "if False:", 'every file has another address'),
+    ("    while len(taken) < n and (piece := file.read(min(n - len(taken), 2**20))): taken += piece", "    taken += (piece := file.read(min(n, 2**20)))\n    while len(piece) == 2**20: taken += (piece := file.read(min(n - len(taken), 2**20)))", 'a short piece is the last one'),
+    ("return a.shape == b.shape and", "return a.ndim == b.ndim and", 'as many axes are the same shape'),
+    ("return a.shape == b.shape and", "return a.numel() == b.numel() and", 'as many numbers are the same shape'),
+    ("for ax, image in zip(axes.flat, x):", "for ax, image, _ in zip(axes.flat, x, titles):", 'every image has a title'),
+    ("rows = -(-len(x) // cols)", "rows = max(1, len(x) // cols)", 'the last row is full'),
+    ("figsize=(cols*size, rows*size*1.2)", "figsize=(size, rows*size/cols*1.2)", 'the size is that of all images together'),
 ]

@@ -74,4 +74,7 @@ MUTANTS = [
     ("if not 0 <= min_delta < math.inf: raise", "if not 0 <= min_delta: raise", 'a little better is better by infinity'),
     ("self.lrs.append(float(learn.opt.param_groups[0]['lr']))", "self.lrs.append(learn.opt.param_groups[0]['lr'])", 'the rate in a tensor stays as it was'),
     ("        if smooth is not None: check_count('Recorder: smooth', smooth)\n", "", 'a mean over no batches is one over a tenth of them'),
+    ("    try: return len(dl)\n    except TypeError: return None", "    return len(dl) if hasattr(dl, '__len__') else None", 'who has a method for it knows the length'),
+    ("        if learn.epoch: self.look(learn)", "        self.best_weights = {}\n        if learn.epoch: self.look(learn)", 'a resumed fit has no best weights yet'),
+    ("learn.model.load_state_dict(self.best_weights)", "learn.model.load_state_dict({**learn.model.state_dict(), **{name: self.best_weights[name] for name, _ in learn.model.named_parameters()}})", 'a model keeps nothing but parameters'),
 ]
