@@ -44,7 +44,8 @@ def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
     import matplotlib.pyplot as plt
     monkeypatch.setattr(plt, 'show', lambda: None)
     for titles in (), 'a':
-        show_images(torch.rand(3, 4), titles=titles)
+        show_images(torch.rand(3, 4), titles=titles, cols=2, size=1.5)
+        assert plt.gcf().get_size_inches()[0] == 3                      # two to a row, each as wide as was asked for
         assert sum(len(ax.images) for ax in plt.gcf().axes) == 3 and ''.join(ax.get_title() for ax in plt.gcf().axes) == ''.join(titles)
         plt.close()
 
