@@ -124,7 +124,8 @@ def tabled(module):
     start, text = time.perf_counter(), module_text(module)
     mutants, found = MUTANTS['load'](module)[1], definitions(ast.parse(text))
     clock, trace = (forked(module, {'text': text, 'tests': None, 'lines': (0, 0), 'seconds': 1200}, plugin) for plugin in (Clock, Trace))
-    if trace['how'] != 'end' or trace['failed']: raise SystemExit(f'{module}: its tests do not pass: {trace["how"]} {trace.get("broken")} {[*trace["failed"]][:3]}')
+    for run in clock, trace:
+        if run['how'] != 'end' or run['failed']: raise SystemExit(f'{module}: its tests do not pass: {run["how"]} {run.get("broken")} {[*run["failed"]][:3]}')
     seconds, holes, refused, mistakes = {test: clock['ran'][test][1] for test in trace['ran']}, {}, {}, []
     for name in [*found, '']:
         own = [(mutated, sentence) for mutated, sentence in mutants if edited(text, mutated, found) == name]
