@@ -133,7 +133,7 @@ def section(what, make_model, data, bs, threads, epochs):
     long. Each candidate trains a model of its own."""
     torch.set_num_threads(threads)
     tables = []
-    for makers, rounds in (OURS, 21), (OTHERS, 3):
+    for makers, rounds in (OURS, 21), (OTHERS, 7):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             seconds = in_turn({name: maker(make_model(), data, bs, epochs) for name, maker in makers.items()}, rounds)
         tables.append(ratio_table(seconds, 'bare loop'))

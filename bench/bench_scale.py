@@ -1,8 +1,9 @@
 """Lesson 13: an epoch on two processes of one thread each, ours and others', beside one process. `python bench/bench_scale.py`
 
-Everyone trains the same convolutions on the same clothes with torch.optim.SGD, 256 in a batch of all processes together, and shows its
+Everyone trains the same network on the same clothes with torch.optim.SGD, so many in a batch of all processes together, and shows its
 progress; validation with loss and accuracy belongs to the epoch. torchrun starts the processes anew in each round; what counts is the
-time of the epochs after the first, so that starting is not in it."""
+time of the epochs after the first, so that starting is not in it. How much two processes gain hangs on how long a batch takes beside the
+messages that it waits for: CASES are a small network, with small batches and large ones, and one that computes more for each weight."""
 import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
@@ -20,11 +21,11 @@ from exp.nb_04 import Dataset, accuracy, get_dls
 from exp.nb_04a import Callback
 from exp.nb_05 import Learner, MetricsCallback
 from exp.nb_05a import ProgressCallback, Recorder
+from exp.nb_11 import ResNet
 from exp.nb_13 import Distributed
 
 PEERS = [name for name in ('lightning', 'accelerate') if importlib.util.find_spec(name)]
-LR, BS, EPOCHS = .1, 256, int(os.environ.get('EPOCHS', 3))                   # the first of the epochs is not counted
-N, ROUNDS = int(os.environ.get('EXAMPLES', 25_600)), int(os.environ.get('ROUNDS', 7))
+LR, ROUNDS = .1, int(os.environ.get('ROUNDS', 7))
 LOOPBACK = {'linux': {'GLOO_SOCKET_IFNAME': 'lo'}, 'darwin': {'GLOO_SOCKET_IFNAME': 'lo0'}}.get(sys.platform, {})
 
 
@@ -34,7 +35,17 @@ def cnn():
     return nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
 
 
-def clothes(n=N):
+def resnet():
+    torch.manual_seed(0)
+    return ResNet(1, 10)
+
+
+# Examples, how many of them in a batch, epochs, of which the first is not counted, and the network
+CASES = {'small': (25_600, 256, 3, cnn, 'Four convolutions'), 'large': (25_600, 1024, 3, cnn, 'Four convolutions'),
+         'deep': (3_200, 256, 2, resnet, "Lesson 11's residual network")}
+
+
+def clothes(n):
     x, y, x_valid, y_valid = get_data(FASHION_MNIST)
     mean, std = x.mean(), x.std()
     def images(x): return normalize(x, mean, std).reshape(-1, 1, 28, 28)
@@ -52,14 +63,14 @@ class Clock(Callback):
     def after_epoch(self, learn): self.times.append(time.perf_counter() - self.start)
 
 
-def ours(data, epochs, cbs=(Distributed,)):
-    dls = get_dls(Dataset(*data[:2]), Dataset(*data[2:]), BS, seed=0)
+def ours(data, bs, epochs, model, cbs=(Distributed,)):
+    dls = get_dls(Dataset(*data[:2]), Dataset(*data[2:]), bs, seed=0)
     cbs = [*[cb() for cb in cbs], MetricsCallback(accuracy=accuracy), Recorder(), ProgressCallback(), clock := Clock()]
-    Learner(cnn(), dls, opt_func=torch.optim.SGD, lr=LR, cbs=cbs).fit(epochs)
+    Learner(model(), dls, opt_func=torch.optim.SGD, lr=LR, cbs=cbs).fit(epochs)
     return clock.times
 
 
-def lightning(data, epochs):
+def lightning(data, bs, epochs, network):
     import lightning as L
     from lightning.pytorch.callbacks import TQDMProgressBar
     for name in ('lightning', 'lightning.pytorch', 'lightning.fabric'): logging.getLogger(name).setLevel(logging.ERROR)
@@ -67,7 +78,7 @@ def lightning(data, epochs):
     class Clothes(L.LightningModule):
         def __init__(self):
             super().__init__()
-            self.model, self.times = cnn(), []
+            self.model, self.times = network(), []
 
         def configure_optimizers(self): return torch.optim.SGD(self.model.parameters(), LR)
         def on_train_epoch_start(self): self.start = time.perf_counter()
@@ -84,7 +95,7 @@ def lightning(data, epochs):
             self.log('accuracy', (pred.argmax(1) == batch[1]).float().mean(), prog_bar=True, sync_dist=True)
 
     x, y, x_valid, y_valid = data
-    loaders = DataLoader(TensorDataset(x, y), BS // size(), shuffle=True), DataLoader(TensorDataset(x_valid, y_valid), 2*BS // size())
+    loaders = DataLoader(TensorDataset(x, y), bs // size(), shuffle=True), DataLoader(TensorDataset(x_valid, y_valid), 2*bs // size())
     module = Clothes()
     trainer = L.Trainer(max_epochs=epochs, accelerator='cpu', devices=size(), strategy='ddp' if size() > 1 else 'auto', logger=False,
                         enable_checkpointing=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[TQDMProgressBar()])
@@ -92,13 +103,13 @@ def lightning(data, epochs):
     return module.times
 
 
-def accelerate(data, epochs):
+def accelerate(data, bs, epochs, network):
     from accelerate import Accelerator
     from tqdm import tqdm
     accelerator, (x, y, x_valid, y_valid), times = Accelerator(cpu=True), data, []
-    model = cnn()
+    model = network()
     opt = torch.optim.SGD(model.parameters(), LR)
-    train, valid = DataLoader(TensorDataset(x, y), BS // size(), shuffle=True), DataLoader(TensorDataset(x_valid, y_valid), 2*BS // size())
+    train, valid = DataLoader(TensorDataset(x, y), bs // size(), shuffle=True), DataLoader(TensorDataset(x_valid, y_valid), 2*bs // size())
     model, opt, train, valid = accelerator.prepare(model, opt, train, valid)
     for _ in range(epochs):
         start = time.perf_counter()
@@ -122,40 +133,49 @@ def accelerate(data, epochs):
 WAYS = {'ours': ours, 'plain': partial(ours, cbs=()), 'lightning': lightning, 'accelerate': accelerate}
 
 
-def worker(way, file):
+def worker(way, case, file):
     "Trains, and writes on rank 0 how long the epochs after the first took, together."
+    n, *settings, _ = CASES[case]
     warnings.filterwarnings('ignore')
     torch.set_num_threads(1)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()): times = WAYS[way](clothes(), EPOCHS)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()): times = WAYS[way](clothes(n), *settings)
     if int(os.environ.get('RANK', 0)) == 0: Path(file).write_text(json.dumps(sum(times[1:])))
 
 
-def timed(way, processes):
-    "Seconds of `EPOCHS` - 1 epochs of one `way`, on one process or on several that torchrun starts."
+def timed(way, processes, case):
+    "Seconds of the epochs but the first of a `case`, one `way`, on one process or on several that torchrun starts."
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, 'seconds')
         launcher = [] if processes == 1 else ['-m', 'torch.distributed.run', '--standalone', '--local-addr=127.0.0.1', f'--nproc-per-node={processes}']
-        done = subprocess.run([sys.executable, *launcher, __file__, way, file], env={**os.environ, **LOOPBACK}, capture_output=True, text=True, timeout=900)
+        done = subprocess.run([sys.executable, *launcher, __file__, way, case, file], env={**os.environ, **LOOPBACK}, capture_output=True, text=True, timeout=900)
         if done.returncode: sys.exit(f'{way} on {processes}: {done.stderr[-2000:]}')
         return json.loads(file.read_text())
 
 
-def main():
+def measured(case):
+    "The table of one of CASES, and how many times as fast two processes of ours are as one."
+    n, bs, epochs, _, name = CASES[case]
     candidates = {'one process, Distributed': ('ours', 1), 'one process, without it': ('plain', 1), 'two processes, Distributed': ('ours', 2),
-                  **{f'two processes, {name}': (name, 2) for name in PEERS}}
-    seconds = {name: [] for name in candidates}
+                  **{f'two processes, {peer}': (peer, 2) for peer in PEERS}}
+    seconds = {candidate: [] for candidate in candidates}
     for i in range(ROUNDS):
-        for name in list(candidates)[::1 if i % 2 else -1]: seconds[name].append(timed(*candidates[name]))
+        for candidate in list(candidates)[::1 if i % 2 else -1]: seconds[candidate].append(timed(*candidates[candidate], case))
+    counted = f'{epochs - 1} epochs' if epochs > 2 else 'an epoch'
+    faster = 1 / ratio(seconds, 'two processes, Distributed', 'one process, Distributed')
+    return (f'{name}, {n:,} clothes and {n // 10:,} to validate on, batches of {bs:,} in all, one thread for each process; {counted}:\n\n'
+            f"{ratio_table(seconds, 'one process, Distributed')}\n\nTwo processes are {faster:.2f} times as fast as one.")
+
+
+def main():
     missing = [name for name in ('lightning', 'accelerate') if name not in PEERS]
     data = clothes(6400)
     with contextlib.redirect_stdout(io.StringIO()):
-        short = in_turn({name: lambda cbs=cbs: ours(data, 1, cbs) for name, cbs in (('without Distributed', ()), ('with Distributed', (Distributed,)))}, 21 if ROUNDS > 2 else 2)
+        short = in_turn({name: lambda cbs=cbs: ours(data, 256, 1, cnn, cbs) for name, cbs in (('without Distributed', ()), ('with Distributed', (Distributed,)))},
+                        21 if ROUNDS > 2 else 2)
     text = [f'Not installed, so not measured: {", ".join(missing)}.'] * bool(missing)
-    text.append(f'Four convolutions, {N:,} clothes and {N // 10:,} to validate on, batches of {BS} in all, one thread for each process; {EPOCHS - 1} epochs:\n\n' + ratio_table(seconds, 'one process, Distributed'))
-    faster = 1 / ratio(seconds, 'two processes, Distributed', 'one process, Distributed')
-    text.append(f'Two processes are {faster:.2f} times as fast as one.')
+    text += [measured(case) for case in CASES]
     text.append('What `Distributed` costs where there is one process only, an epoch of 6,400:\n\n' + ratio_table(short, 'without Distributed'))
     report('bench_scale', 'Lesson 13: two processes beside one', '\n\n'.join(text))
 
 
-if __name__ == '__main__': worker(*sys.argv[1:]) if len(sys.argv) == 3 else main()
+if __name__ == '__main__': worker(*sys.argv[1:]) if len(sys.argv) == 4 else main()
