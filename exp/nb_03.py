@@ -242,7 +242,7 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 3f5b3050
+# %% nbs/03_autograd.ipynb 0f94529c
 def draw_graph(root, **names):
     "Draws the graph of an uncut Var: name or op, value or shape, gradient or length; dotted: shares. Returns the axes."
     import matplotlib.patches as patches, matplotlib.pyplot as plt, networkx as nx
@@ -261,10 +261,10 @@ def draw_graph(root, **names):
     ax = plt.figure(figsize=inches, dpi=110).add_subplot(frame_on=False, xticks=[], yticks=[], xlim=ends[0], ylim=ends[1])
     boxes = {node: ax.text(*at[node], ha='center', va='center', **graph.nodes[node]).get_bbox_patch() for node in graph}
     for user, parent, k, share in graph.edges(keys=True, data='share'):
+        (i, p), (j, q), far = at[user], at[parent], .04 + .15*k + .11 / abs(way := complex(*at[parent]) - complex(*at[user]))
         for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
             ax.add_patch(patches.FancyArrowPatch(at[start], at[end], color=colour, ls=style, zorder=4, arrowstyle='->',
-                patchA=boxes[start], patchB=boxes[end], mutation_scale=12, connectionstyle=f'arc3,rad={.08 + .3*k}'))
-        (i, p), (j, q), far = at[user], at[parent], .04 + .15*k + .11 / abs(complex(*at[parent]) - complex(*at[user]))
+                patchA=boxes[start], patchB=boxes[end], mutation_scale=12, connectionstyle=f'arc3,rad={.08 + .3*k + .17*(way == 1j)}'))
         x, y = (i + j) / 2 + far * (q - p), (p + q) / 2 - far * (j - i)
         if share.numel() == 1 and not upright: ax.text(x, y, f'{share.item():.4g}', c='#3060a0', ha='center', va='center')
     return ax

@@ -664,7 +664,8 @@ def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two
 
 
 @pytest.mark.parametrize('f', [lambda v: (v + 2) * v, lambda v: v * v * v, lambda v: (v + Var(3., True)) * (b := Var(4., True)) + b, lambda v: (w := v * 3 - v.relu()) + (w * 2 + 4).relu() * 2,
-                               lambda v: (v + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1) * v])
+                               lambda v: (v + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1) * v,
+                               lambda v: ((v * torch.ones(1000, 50) + Var(torch.ones(50), True)).relu() @ Var(torch.ones(50, 1), True) + Var(0., True) - 1).exp().mean()])
 def test_no_arrow_of_the_drawing_runs_through_a_box_or_a_number(f):
     ax = draw_graph(f(Var(2., True)))
     ax.figure.draw_without_rendering()
@@ -688,6 +689,15 @@ def test_the_drawing_of_a_large_graph_goes_up_and_its_boxes_have_one_line():
     boxes = {text.get_text(): ax.transData.transform(text.get_position()) for text in ax.texts}
     (_, low), (_, high) = boxes['v   2   ∂ 1'], boxes['out = add   11   ∂ 1']
     assert low < high and ax.figure.get_figheight() > ax.figure.get_figwidth() and len({x for x, _ in boxes.values()}) == 1
+
+
+def test_the_two_arrows_between_neighbours_of_a_large_graph_lie_well_apart():
+    out = Var(2., True)
+    for _ in range(9): out = out + 1
+    ax = draw_graph(out)
+    ax.figure.draw_without_rendering()
+    tips = [ax.transData.transform(arrow.get_path().vertices)[2, 0] * 72 / ax.figure.dpi for arrow in ax.patches]
+    assert len(tips) == 18 and all(abs(full - dotted) > 6 for full, dotted in zip(tips[::2], tips[1::2]))        # points; a head is 5 wide
 
 
 def test_the_drawing_changes_nothing_and_is_refused_after_the_way_back():

@@ -121,6 +121,8 @@ MUTANTS = [
     ("(k - passed, i) if upright else (i, k - passed)", "(k, i) if upright else (i, k)", 'a link may run through what it passes'),
     ("{*at, *column}", "{*at}", 'every link passes something'),
     ("far = at[user], at[parent], .04 + .15*k", "far = at[user], at[parent], .15*k", 'a number stands on the line, wherever the arrow bends'),
+    (" + .17*(way == 1j)", "", 'two arrows are told apart by their colours'),
+    (".17*(way == 1j)", ".17*upright", 'what is good for a short arrow is good for a long one'),
     ("far * (q - p), (p + q) / 2 - far * (j - i)", "0, (p + q) / 2 - .1 - .2*k", 'a number stands above, however steep its arrow is'),
     # gradcheck
     ("/ (2*step)\n", "/ step\n", 'the distance is eps'),
