@@ -88,9 +88,9 @@ def map_tensors(f, data, is_leaf=torch.is_tensor):
 
 # ---
 # join
-# %% nbs/05_learner.ipynb 5f30ae53
+# %% nbs/05_learner.ipynb f471814b
 def join(batches):
-    "A list of batches of one form as one of that form. Tensors are concatenated, those without axes stacked; examples become a list."
+    "Batches of one form as one of it: tensors are concatenated, those without axes stacked; examples become a list."
     first = batches[0]
     if torch.is_tensor(first): return torch.cat(batches) if first.ndim else torch.stack(batches)
     if one_per_example(first): return [part for batch in batches for part in batch]
@@ -99,23 +99,22 @@ def join(batches):
 
 # ---
 # MetricsCallback
-# %% nbs/05_learner.ipynb 84a9e8c2
+# %% nbs/05_learner.ipynb 5ebdb02b
 class MetricsCallback(Means):
-    """Appends to `learn.history` after each epoch train_loss, valid_loss and the validation set's `metrics`, one number
-    each: functions of (pred, yb) that return a mean, or objects of torchmetrics. ValueError for a name of ours."""
+    """Appends to `learn.history` after each epoch train_loss, valid_loss and the validation set's `metrics`, functions of
+    (pred, yb) that return a mean, or objects of torchmetrics. ValueError for the names epoch, train_loss, valid_loss."""
     order, fits_only = 0, True
     def __init__(self, **metrics):
-        taken = {'epoch', 'train_loss', 'valid_loss'} & {*metrics}
-        if taken: raise ValueError(f'MetricsCallback: the name {taken.pop()} is taken')
         for name, m in metrics.items():
-            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')): raise TypeError(
-                f'MetricsCallback: {name} is {m!r}, wanted a function or an object')
-        self.names = {*metrics}
+            if name in ('epoch', 'train_loss', 'valid_loss'): raise ValueError(f'MetricsCallback: the name {name} is taken')
+            if isinstance(m, type) or not (callable(m) or hasattr(m, 'update')):
+                raise TypeError(f'MetricsCallback: {name} is {m!r}, wanted a function or an object')
         self.functions = {name: m for name, m in metrics.items() if not hasattr(m, 'update')}
         self.objects = {name: m for name, m in metrics.items() if hasattr(m, 'update')}
         self.before_epoch()
     def setup(self, learn):
-        twice = [name for cb in learn.active if isinstance(cb, MetricsCallback) and cb is not self for name in self.names & cb.names]
+        names = [name for cb in learn.active if isinstance(cb, MetricsCallback) for name in (*cb.functions, *cb.objects)]
+        twice = [name for name in names if names.count(name) > 1]
         if twice: raise ValueError(f'MetricsCallback: two metrics have the name {twice[0]}')
     def before_epoch(self, learn=None):
         self.reset()
@@ -127,7 +126,6 @@ class MetricsCallback(Means):
         for name, metric in self.functions.items(): self.add(name, metric(learn.pred, learn.yb), count)
         for metric in self.objects.values(): metric.update(learn.pred, learn.yb)
     def row(self):
-        "The means, and what the objects say; floats."
         row = super().row()
         objects = self.objects if 'valid_loss' in row else {}
         return {**row, **{name: float(one_number(name, metric.compute())) for name, metric in objects.items()}}
@@ -169,9 +167,9 @@ class DeviceCallback(Callback):
 
 # ---
 # Answers
-# %% nbs/05_learner.ipynb ff347f01
+# %% nbs/05_learner.ipynb 955f0941
 class Answers(Callback):
-    "Takes each batch to where the model is, and keeps predictions and targets, on the CPU; with `keep` False it only counts."
+    "Takes each batch to where the model is; keeps predictions and targets, on the CPU; with `keep` False it only counts."
     order = math.inf
     def __init__(self, keep=True): self.keep, self.preds, self.targs = keep, [], []
     def before_batch(self, learn):
@@ -183,13 +181,12 @@ class Answers(Callback):
 
 # ---
 # Asker
-# %% nbs/05_learner.ipynb d8f6244a
+# %% nbs/05_learner.ipynb 85f5c515
 class Asker(Loop):
     "Sends batches through a model without training it."
     def ask(self, dl, work, cbs=(), keep=True, **do):
-        """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs`
-        and those of our callbacks that are not for fits only; returns their Answers. A copy is asked: a fit under way
-        stays as it is. FitError for what fails on the way, ValueError when all batches were cancelled."""
+        """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs` and
+        those of ours that are not `fits_only`; returns Answers. FitError for what fails, ValueError if all are cancelled."""
         asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
         asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers(keep)])
         asked.do.update(do)
@@ -203,11 +200,11 @@ class Asker(Loop):
 
 # ---
 # Predictor
-# %% nbs/05_learner.ipynb e20661e4
+# %% nbs/05_learner.ipynb 53e954db
 class Predictor(Asker):
     "What can be asked of a model with its loaders: predictions and figures."
     def predict(self, xb):
-        "The output, on the CPU, for inputs `xb` alone, a tensor, a tuple or a dict; `yb` is None, a callback's do_split unused."
+        "The output, on the CPU, for inputs `xb` alone, a tensor, tuple or dict; `yb` is None, a callback's do_split unused."
         def inputs_only(learn): learn.xb, learn.yb = learn.items, None
         return self.ask([xb], Loop.ask_batch, do_split=inputs_only).preds[0]
     def get_preds(self, dl=None):
@@ -238,7 +235,7 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 269854dd
+# %% nbs/05_learner.ipynb 3612e7b8
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
     It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
@@ -259,15 +256,18 @@ class StopOnNaN(Callback):
             if self.unseen: self.look(learn)                   # a fit may have been broken off between two looks
         except CancelFit as e: print(e)
     def keep(self, learn):
-        self.losses, self.unseen, self.kept = [], False, {name: copy.deepcopy(x.state_dict()) for name, x in learn.parts().items()}
+        self.losses = []
+        self.unseen = False
+        self.kept = {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
     def look(self, learn):
         "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
-        bad = [f'a loss was {loss}' for loss in torch.stack(self.losses or [torch.tensor(0.)]).tolist() if not math.isfinite(loss)]
+        past = torch.stack(self.losses).tolist() if self.losses else []
+        bad = [f'a loss was {loss}' for loss in past if not math.isfinite(loss)]
         if not bad and not weights_are_finite(learn.model): bad = ['a weight was no finite number']
         if not bad: return self.keep(learn)
         for name, part in learn.parts().items(): part.load_state_dict(self.kept[name])
-        ago, self.losses, self.unseen = len(self.losses), [], False
-        raise CancelFit(f'{bad[0]}; model and optimiser are as they were at the last look (batches since then: {ago})')
+        self.keep(learn)                                       # begins anew: there is nothing unseen
+        raise CancelFit(f'{bad[0]}; model and optimiser are as they were at the last look (batches since then: {len(past)})')
 
 # ---
 # Learner
