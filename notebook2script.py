@@ -379,8 +379,8 @@ class Names:
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
             try: spec = PathFinder.find_spec(name, path)
             except KeyError: spec = None                               # a folder in one that has no __init__.py
-            if not spec and not any(map(os.path.isdir, folder)): break
-            path = (spec and spec.has_location and spec.submodule_search_locations) or folder
+            path = (spec and spec.has_location and spec.submodule_search_locations) or [*filter(os.path.isdir, folder)]
+            if not spec and not path: break
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
             return Facts(dotted, bound=dir(__import__(dotted)))        # Python's own: it has no text, and shows nothing

@@ -517,6 +517,8 @@ def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(s
     for computed in ('odd', 'listed'): assert names(shop, f'#export\nfrom pack.{computed} import *\nzzz') == ['`zzz` is set nowhere']
     for dark in ('writes', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{dark} import *\nzzz') == []
     assert names(shop, '#export\nfrom pack.nospace.only.here import *\ne') == [] and 'pack' not in sys.modules
+    (shop.root/'lib'/'space').mkdir()                                  # a package without code, which other folders of sys.path lack
+    assert names(shop, '#export\nfrom space import *\nzzz') == ['`zzz` is set nowhere']
 
 
 def test_nothing_is_imported_to_find_its_names(shop):
