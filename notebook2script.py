@@ -464,8 +464,7 @@ def early(module, names):
         if dark := [other for other in others.values() if other.doubt]: raise Unknown(f'{dark[0].name} {dark[0].doubt}')
         soon = [read for read in soon if read[0] not in given]
     for name, code, at in soon:
-        wrong = f'`{name}` is read here, above the line that sets it'
-        yield module.problem(wrong, code, at, name, 'NameError', AROUND)
+        yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
