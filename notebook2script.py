@@ -81,8 +81,7 @@ def collect(paths, home, last=None):
         raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
     for name in paths or [home]:
         path = Path(os.path.abspath(name))
-        whole = path.suffix != '.ipynb' and path.is_dir()
-        folder, pattern = (path, '*') if whole else (path.parent, path.name)
+        folder, pattern = (path, '*') if path.suffix != '.ipynb' and path.is_dir() else (path.parent, path.name)
         if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
         names = listings[folder]
         matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
