@@ -81,8 +81,7 @@ def collect(paths, home, last=None):
         raise Refused(f'{home.name}: no such folder, here or above; name notebooks, or a folder of notebooks')
     for name in paths or [home]:
         path = Path(os.path.abspath(name))
-        whole = path.suffix != '.ipynb' and path.is_dir()
-        folder, pattern = (path, '*') if whole else (path.parent, path.name)
+        folder, pattern = (path, '*') if path.suffix != '.ipynb' and path.is_dir() else (path.parent, path.name)
         if folder not in listings: listings[folder] = {p.name: p for p in sorted(folder.glob('*.ipynb'))}
         names = listings[folder]
         matches = [names[pattern]] if pattern in names else [p for n, p in names.items() if fnmatch(n, pattern)]
@@ -99,7 +98,8 @@ LEFT_OVER = r'(?m)^(?:<[^<>\n]*>|[`*_ \t])*(?:<{7}|>{7})(?![<>])'               
 UNFINISHED = 'has the conflict markers of an unfinished merge'
 
 class Cell:
-    "A cell of the notebook `shown`. An exported one has its `code`, the source without the line of index `directive`."
+    """A cell of the notebook `shown`. An exported one has its `code`, the source without the line of index `directive`.
+    That is above all statements: Python is given a line break before the code, and tells the lines of the source."""
     code = directive = None
 
     def __init__(self, shown, number, raw):
@@ -112,10 +112,6 @@ class Cell:
         self.source = source.replace('\r\n', '\n').replace('\r', '\n') if '\r' in source else source
         if self.kind != 'code' and ('<<<<<<<' in source or '>>>>>>>' in source) and re.search(LEFT_OVER, self.source):
             raise Refused(self.problem(UNFINISHED))
-
-    def line(self, line):
-        "The line of the source for a line of the code; both count from 1."
-        return line + (line > self.directive)
 
     def problem(self, message, line=None, column=None):
         "The message with its place, and for a line of the source that line, with a caret under the column (from 0)."
@@ -250,15 +246,15 @@ class Module:
     def problem(self, message, code, at, name='', error='', around=()):
         "A problem with a name at the instruction `at` of a code object; None where `# noqa` or `excused` says so."
         number, line, column, last = place(code, at)
-        lines = (cell := self.cells[number - 1]).code.split('\n')[line - 1:last]
+        lines = (cell := self.cells[number - 1]).source.split('\n')[line - 1:last]
         at = len((text := '\n'.join(lines)).encode()[:column].decode('utf-8', 'ignore'))
         if not text.startswith(name, at) and (word := re.search(rf'\b{name}\b', text)): at = word.start()
         row = text.count('\n', 0, at)
         if name and (re.search(NOQA, lines[0] + lines[row]) or excused(cell, line, column, name, error, around)): return
-        return cell.problem(message, cell.line(line + row), at - text.rfind('\n', 0, at) - 1)
+        return cell.problem(message, line + row, at - text.rfind('\n', 0, at) - 1)
 
 def place(code, at):
-    "(number of the cell, line of its code from 1, column from 0 in bytes, last line) of an instruction."
+    "(number of the cell, line of its source from 1, column from 0 in bytes, last line) of an instruction."
     line, last, column, _ = [*code.co_positions()][at]
     return int(code.co_filename), line or code.co_firstlineno, column or 0, last or line or code.co_firstlineno
 
@@ -273,7 +269,7 @@ def lift(cell, future):
         taken, names = range(node.lineno, node.end_lineno + 1), [alias.name for alias in node.names]
         if not {*names} <= {*__future__.all_feature_names}: continue   # check says so
         if any(other is not node and {other.lineno, other.end_lineno} & {*taken} for other in statements):
-            yield cell.problem('put `from __future__` on a line of its own', cell.line(node.lineno), 0)
+            yield cell.problem('put `from __future__` on a line of its own', node.lineno + 1, 0)
         for line in taken: lines[line - 1] = ''
         future |= {f'from __future__ import {name}': getattr(__future__, name).compiler_flag for name in names}
     cell.code = '\n'.join(lines).rstrip('\n')
@@ -291,15 +287,15 @@ def digest(code):
 def check(cell, flags, facts, above=''):
     "What keeps a cell from being code of a module, below the code `above`, as problems; adds its names to the facts."
     if '\0' in cell.code: return [cell.problem('contains a NUL character')]
-    try: facts.add(compile(above + cell.code, str(cell.number), 'exec', flags, True, 0))
+    try: facts.add(compile(f'{above}\n{cell.code}', str(cell.number), 'exec', flags, True, 0))
     except UnicodeEncodeError: return [cell.problem('contains half of a character, which no file can hold')]
     except NO_PROGRAM as e:
         line, column = getattr(e, 'lineno', None), max(0, (getattr(e, 'offset', None) or 1) - 1)
         if not line: return [cell.problem(f'cannot be parsed: {getattr(e, "msg", None) or type(e).__name__}')]
         line -= above.count('\n')
-        text = ''.join(cell.code.split('\n')[line - 1:line])
+        text = ''.join(cell.source.split('\n')[line - 1:line])
         message = UNFINISHED if re.match(CONFLICT, text) else NOT_PYTHON if re.match(MAGIC, text) else e.msg
-        return [cell.problem(message, cell.line(line), column)]
+        return [cell.problem(message, line, column)]
     return []
 
 
@@ -382,8 +378,8 @@ class Names:
             name, folder = f'{name}.{part}'.lstrip('.'), [os.path.join(place, part) for place in path]
             try: spec = PathFinder.find_spec(name, path)
             except KeyError: spec = None                               # a folder in one that has no __init__.py
-            if not spec and not any(map(os.path.isdir, folder)): break
-            path = (spec and spec.has_location and spec.submodule_search_locations) or folder
+            path = (spec and spec.has_location and spec.submodule_search_locations) or [*filter(os.path.isdir, folder)]
+            if not spec and not path: break
         binary = spec and isinstance(spec.loader, ExtensionFileLoader)
         if dotted in sys.builtin_module_names or binary and dotted in sys.stdlib_module_names:
             return Facts(dotted, bound=dir(__import__(dotted)))        # Python's own: it has no text, and shows nothing
@@ -467,8 +463,7 @@ def early(module, names):
         if dark := [other for other in others.values() if other.doubt]: raise Unknown(f'{dark[0].name} {dark[0].doubt}')
         soon = [read for read in soon if read[0] not in given]
     for name, code, at in soon:
-        wrong = f'`{name}` is read here, above the line that sets it'
-        yield module.problem(wrong, code, at, name, 'NameError', AROUND)
+        yield module.problem(f'`{name}` is read here, above the line that sets it', code, at, name, 'NameError', AROUND)
 
 def imported(module, names):
     "A problem for each name that is imported from a module of ours which does not have it."
@@ -484,8 +479,8 @@ def listed(module, names):
     wanted = every(module.text)[0] if {'__all__', '__getattr__'} & module.facts.bound == {'__all__'} else set()
     for name in sorted(names.lacking(module.facts, wanted)):           # written in another way: where the list begins
         cell, found = next((cell, found) for word in (rf'(["\']){re.escape(name)}\1', '(?m)^__all__')
-                           for cell in module.exported if (found := re.search(word, cell.code)))
-        line = cell.line(cell.code.count('\n', 0, found.start()) + 1)
+                           for cell in module.exported if (found := re.search(word, cell.source)))
+        line = cell.source.count('\n', 0, found.start()) + 1
         yield cell.problem(f'`__all__` lists `{name}`, which is set {setter(module, name)}', line)
 
 AROUND = 'If For While Try TryStar With Match IfExp BoolOp ListComp SetComp DictComp GeneratorExp'.split()
@@ -493,7 +488,7 @@ AROUND = 'If For While Try TryStar With Match IfExp BoolOp ListComp SetComp Dict
 def excused(cell, line, column, name, error, around=()):
     "Whether a name may be missing here: in a `try` for the error, under a condition on it, or inside a kind `around`."
     import ast
-    for node in ast.walk(ast.parse(cell.code)):
+    for node in ast.walk(ast.parse('\n' + cell.code)):
         if not hasattr(node, 'lineno') or not ((node.lineno, node.col_offset) <= (line, column)
                                                < (node.end_lineno, node.end_col_offset)): continue
         if type(node).__name__ in around: return True
@@ -578,22 +573,22 @@ TORN = 'left with conflict markers by a merge'
 LINK, FOREIGN = 'is a link, and nothing is written through a link', 'was not generated, so it is not overwritten'
 
 def standing(path, wanted=None):
-    "(state, text) of what stands in the place of a module; its state is looked into where it is not the text `wanted`."
-    if path.is_symlink(): return LINK, ''
+    "(state, text, its notebook or '') of what stands in a module's place; no closer look where it is `wanted`."
+    if path.is_symlink(): return LINK, '', ''
     try: text = path.read_bytes().decode('utf-8', 'replace')
-    except FileNotFoundError: return MISSING, ''
-    except IsADirectoryError: return FOREIGN, ''
-    if text == wanted: return SAME, text
+    except FileNotFoundError: return MISSING, '', ''
+    except IsADirectoryError: return FOREIGN, '', ''
+    if text == wanted: return SAME, text, ''
     plain = re.sub(r'(?m)[ \t\r]+$', '', text)
-    if not (head := re.match(HEAD, plain)): return FOREIGN, text
+    if not (head := re.match(HEAD, plain)): return FOREIGN, text, ''
+    wrong = ''.join(part for *_, part in blocks(plain))
     if old := re.match(OLD, plain):
         import hashlib
         body = text.replace('\r\n', '\n')[old.end():].encode('utf-8', 'surrogatepass')
-        if hashlib.sha256(body).hexdigest()[:16] == old[1]: return OURS, text
-    elif not any(part for *_, part in blocks(plain)): return OURS, text
-    wrong = head[0] + ''.join(part for *_, part in blocks(plain))
-    torn = all(re.search(f'(?m)^{mark}', wrong) for mark in ('<{7} ', '={7}$', '>{7} '))
-    return (TORN if torn else EDITED), text
+        if hashlib.sha256(body).hexdigest()[:16] == old[1]: return OURS, text, head[1]
+    elif not wrong: return OURS, text, head[1]
+    torn = all(re.search(f'(?m)^{mark}', head[0] + wrong) for mark in ('<{7} ', '={7}$', '>{7} '))
+    return (TORN if torn else EDITED), text, head[1]
 
 def blocks(text):
     "(line from 1, notebook, hash, text where that does not hold) of the top of a module, and of each cell in it."
@@ -620,25 +615,24 @@ def plan(modules, root, out, force, whole, result):
     roots = {root, (project(out) or [root])[0]}                        # the modules may be those of another project
     for module in modules:
         path = out/f'{module.name}.py'
-        state, old = standing(path, module.text)
+        state, old, owner = standing(path, module.text)
         if state == SAME: result.unchanged.append(path); continue
         result.changes[path] = state, old, module.text
         if state == TORN: result.notes.append(f'{path}: had the conflict markers of a merge, and is written anew')
-        owner, refusal = re.match(HEAD, old), state if state in (LINK, FOREIGN) else ''
-        rivals = {folder/owner[1] for folder in roots} - {root/module.shown} if owner else ()
-        if any(map(exports, rivals)):
-            refusal = refusal or f'comes from {owner[1]}, which exports cells too: rename one'
+        rivals = {folder/owner for folder in roots} - {root/module.shown}
+        if state in (LINK, FOREIGN): refusal = state
+        elif any(map(exports, rivals)): refusal = f'comes from {owner}, which exports cells too: rename one'
         elif state == EDITED and not force: refusal = edit(module, path, old)
-        if refusal: errors.append(f'{module.shown}: {path} {refusal}')
+        else: continue
+        errors.append(f'{module.shown}: {path} {refusal}')
     if errors: raise Refused(*errors)
     if whole: result.orphans = orphans(modules, root, out)
 
 def orphans(modules, root, out):
     "By path, the state of each module of ours that no notebook gives: none of `modules`, and not the one it names."
     rest = sorted({*out.glob('nb_*.py')} - {out/f'{module.name}.py' for module in modules})
-    found = {path: (state, re.match(HEAD, text.replace('\r', ''))) for path in rest for state, text in [standing(path)]}
-    return {path: state for path, (state, owner) in found.items() if state in (OURS, EDITED, TORN) and not
-            (owner and numbered(Path(owner[1]).stem)[0] == path.stem and exports(root/owner[1]))}
+    return {path: state for path, (state, _, owner) in zip(rest, map(standing, rest)) if state in (OURS, EDITED, TORN)
+            and not (numbered(Path(owner).stem)[0] == path.stem and exports(root/owner))}
 
 def edit(module, path, old):
     "What to say of a module that was edited by hand: in which cells, and a short difference."
@@ -650,52 +644,44 @@ def edit(module, path, old):
 
 # Write: all, or nothing
 
-class Lock:
-    "Lets one run at a time write to a folder; the system gives it back when its owner dies."
-    def __init__(self, folder, patience): self.path, self.patience = folder/'.notebook2script.lock', patience
-
-    def __enter__(self):
-        end = time.monotonic() + self.patience
-        while not self.taken():
-            if time.monotonic() > end:
-                raise Refused(f'{self.path.parent}: another run has been writing there for {self.patience:g} s')
-            time.sleep(.01)
-
-    def taken(self):
-        "Whether the lock is ours now."
-        self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
+def locked(path, patience):
+    "The file `path`, which one run at a time holds; the system gives it back when its owner dies. Raises Refused."
+    end = time.monotonic() + patience
+    while True:
+        file = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, 'O_NOFOLLOW', 0))
         try:
             if os.name == 'nt':
                 import msvcrt
-                msvcrt.locking(self.file, msvcrt.LK_NBLCK, 1)
-                return True
+                msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+                return file
             import fcntl
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.stat(self.path), os.fstat(self.file)): return True
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(path), os.fstat(file)): return file
         except (BlockingIOError, PermissionError, FileNotFoundError): pass    # its owner is there, or has just left
-        os.close(self.file)
-
-    def __exit__(self, *_):
-        if os.name != 'nt': self.path.unlink(missing_ok=True)
-        os.close(self.file)
+        os.close(file)
+        if time.monotonic() > end:
+            raise Refused(f'{path.parent}: another run has been writing there for {patience:g} s')
+        time.sleep(.01)
 
 def write(out, patience, plan_again, result, removable):
     "Plans again, now that nobody else writes; then all to temporary files, and each to its place in one step."
     out.mkdir(parents=True, exist_ok=True)
-    with Lock(out, patience):
+    file = locked(lock := out/'.notebook2script.lock', patience)
+    try:
         plan_again()
         temporary = {path: out/f'.{path.name}.notebook2script' for path in result.written}
-        try:
-            for path, (_, _, text) in result.changes.items():
-                temporary[path].unlink(missing_ok=True)                # it could be a link
-                temporary[path].write_bytes(text.encode())
-                if path.exists(): temporary[path].chmod(path.stat().st_mode & 0o7777)
-            to_disk([*temporary.values()])
-            for path in result.written: os.replace(temporary[path], path)
-        finally:
-            for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
+        for path, (_, _, text) in result.changes.items():
+            temporary[path].unlink(missing_ok=True)                    # it could be a link
+            temporary[path].write_bytes(text.encode())
+            if path.exists(): temporary[path].chmod(path.stat().st_mode & 0o7777)
+        to_disk([*temporary.values()])
+        for path in result.written: os.replace(temporary[path], path)
         result.removed = [path for path, state in result.orphans.items() if state in removable]
         for path in result.removed: path.unlink(), result.orphans.pop(path)
+    finally:
+        for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()       # of a run that was killed, too
+        if os.name != 'nt': lock.unlink(missing_ok=True)
+        os.close(file)
 
 def to_disk(paths):
     "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."
@@ -759,8 +745,7 @@ def export(*paths, out=None, check=False, diff=False, prune=False, force=False, 
     out = Path(os.path.abspath(out or usual))
     if out.is_symlink(): raise Refused(f'{out} is a link, and nothing is written through a link')
     notebooks, whole = collect(paths, home, last), not paths and not last
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')                                # Python gives them again at the import
+    with warnings.catch_warnings(action='ignore'):                     # Python gives them again at the import
         modules = prepare(notebooks, root, out, result)
         if not result.errors: connect(modules, notebooks, root, home, out, result, whole)
     if result.errors: raise Refused(*result.errors, *result.problems)
@@ -792,7 +777,8 @@ def where(place):
     before = [block for block in blocks(text) if block[2] == mark and block[0] < start]
     if not cells: return f'{notebook}, a cell that has changed since'
     cell = cells[min(len(before), len(cells) - 1)]                     # of cells that are alike
-    return f'{notebook}, cell {cell.number}, line {cell.line(min(number - start + 1, cell.code.count(chr(10)) + 1))}'
+    line = min(number - start, cell.code.count('\n')) + 1
+    return f'{notebook}, cell {cell.number}, line {line + (line > cell.directive)}'
 
 def placed(lines):
     "The lines of a traceback, and under each one that lies in a generated module its place in the notebook."

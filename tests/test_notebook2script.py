@@ -323,8 +323,10 @@ def test_a_copy_never_replaces_the_module_not_even_when_they_come_one_at_a_time(
 def test_a_module_of_a_notebook_elsewhere_that_still_exists_is_not_replaced(shop):
     (shop.root/'old').mkdir()
     shop('../old/01_a.ipynb', '#export\na = 1'), shop('01_b.ipynb', '#export\na = 2')
-    export('old/01_a.ipynb')
-    assert 'comes from old/01_a.ipynb, which exports cells too: rename one' in refusal(force=True) and 'a = 1' in shop.module()
+    path, = export('old/01_a.ipynb').written
+    for text in (path.read_bytes(), path.read_bytes().replace(b'\n', b'\r\n')):         # git changes line ends
+        path.write_bytes(text)
+        assert 'comes from old/01_a.ipynb, which exports cells too: rename one' in refusal(force=True) and 'a = 1' in shop.module()
     shop('../old/01_a.ipynb', 'a = 1')                                 # exports nothing now
     assert export().written and 'a = 2' in shop.module()
 
@@ -392,6 +394,11 @@ def test_each_exported_cell_must_stand_alone(shop, first, second, line, message)
     shop('01_a.ipynb', f'#export\n{first}', f'#export\n{second}')
     text = refusal()
     assert text.startswith(f'nbs/01_a.ipynb: cell 1, line {line}: ') and message in text
+
+
+def test_a_line_that_python_itself_names_is_one_of_the_cell_too(shop):
+    shop('01_a.ipynb', '#export\n(\n\na]')
+    assert refusal().startswith("nbs/01_a.ipynb: cell 1, line 4: closing parenthesis ']' does not match opening parenthesis '(' on line 2")
 
 
 def test_cells_that_stand_alone_and_make_no_module_together_are_refused_with_the_cell(shop):
@@ -510,6 +517,8 @@ def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(s
     for computed in ('odd', 'listed'): assert names(shop, f'#export\nfrom pack.{computed} import *\nzzz') == ['`zzz` is set nowhere']
     for dark in ('writes', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{dark} import *\nzzz') == []
     assert names(shop, '#export\nfrom pack.nospace.only.here import *\ne') == [] and 'pack' not in sys.modules
+    (shop.root/'lib'/'space').mkdir()                                  # a package without code, which other folders of sys.path lack
+    assert names(shop, '#export\nfrom space import *\nzzz') == ['`zzz` is set nowhere']
 
 
 def test_nothing_is_imported_to_find_its_names(shop):
