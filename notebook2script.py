@@ -679,9 +679,11 @@ def write(out, patience, plan_again, result, removable):
         result.removed = [path for path, state in result.orphans.items() if state in removable]
         for path in result.removed: path.unlink(), result.orphans.pop(path)
     finally:
-        for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()       # of a run that was killed, too
-        if os.name != 'nt': lock.unlink(missing_ok=True)
-        os.close(file)
+        try:
+            for leftover in out.glob('.nb_*.py.notebook2script'): leftover.unlink()   # of a run that was killed, too
+        finally:
+            if os.name != 'nt': lock.unlink(missing_ok=True)
+            os.close(file)
 
 def to_disk(paths):
     "Forces files to the disk, eight at a time: most of this is waiting. Raises OSError."

@@ -108,7 +108,7 @@ def test_a_function_has_at_most_25_lines_and_a_class_80(name):
 def test_the_script_is_one_file_with_lines_of_at_most_120_letters_and_functions_of_at_most_25_lines():
     text = (ROOT/'notebook2script.py').read_text(encoding='utf-8')
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert len(text.splitlines()) <= 859 and max(map(len, text.splitlines())) <= 120
+    assert len(text.splitlines()) <= 861 and max(map(len, text.splitlines())) <= 120
     assert [f.name for f in functions if length(f) > 25] == []
 
 

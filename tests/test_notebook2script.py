@@ -982,6 +982,14 @@ def test_temporary_files_of_others_stay(shop):
     assert sorted(p.name for p in (shop.root/'exp').iterdir()) == ['.nb_01.py.swp', '.nb_01.py.tmp', '.nb_x.tmp', 'nb_01.py']
 
 
+def test_a_leftover_that_cannot_be_removed_does_not_keep_the_folder_locked(shop):
+    shop('01_a.ipynb', '#export\na = 1')
+    (shop.root/'exp'/'.nb_07.py.notebook2script').mkdir(parents=True)
+    for _ in range(2):                                                 # a lock that was kept would raise Refused
+        with pytest.raises(OSError): export(patience=0)
+        shop('01_a.ipynb', '#export\na = 2')
+
+
 def test_line_ends_changed_by_git_are_no_edit(shop):
     shop('01_a.ipynb', '#export\na = 1')
     path, = export().written

@@ -118,5 +118,6 @@ MUTANTS = [
     ("return options.get('status', 0)", 'return 0', 'who does not listen does not ask for the status'),
     ('except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())', 'except BrokenPipeError: raise', 'somebody reads the messages'),
     ("{counts}', end='', flush=True)", "{counts}', end='')", 'what is printed arrives'),
+    ("        finally:\n            if os.name != 'nt': lock.unlink(missing_ok=True)\n            os.close(file)", "        except ValueError: pass\n        if os.name != 'nt': lock.unlink(missing_ok=True)\n        os.close(file)", 'tidying up does not fail'),
     ('|^\\s*(?:File )?(.*?\\bnb_', '|(?:File |^)(.*?\\bnb_', 'a place stands at the margin'),
 ]
