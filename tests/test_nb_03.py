@@ -1,6 +1,7 @@
 import gc, math, threading, weakref
 import numpy as np
 import pytest, torch
+from matplotlib.colors import to_rgba
 from torch import tensor
 from torch.nn import functional as F
 from exp.nb_01 import timed
@@ -661,6 +662,17 @@ def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two
     assert shares == ['1', '1', '1', '1', '2', '3', '3'] and len(ax.patches) == 2 * 8              # of w none: it is two numbers
     assert round(math.dist(*[text.get_position() for text in ax.texts if text.get_text() == '3']), 6) >= .15
     assert len({text.get_position() for text in ax.texts}) == len(ax.texts)
+
+
+def test_blue_stands_for_values_and_orange_for_slopes_and_neither_for_a_box():
+    def warmth(colour): return colour[0] - colour[2]                 # red less blue
+    ax = draw_graph(Var(3., True) * Var(5., True))
+    assert all((warmth(arrow.get_edgecolor()) > .3) == (arrow.get_linestyle() == ':') for arrow in ax.patches)
+    assert all(abs(warmth(arrow.get_edgecolor())) > .3 for arrow in ax.patches)
+    shares, boxes = [text for text in ax.texts if not text.get_bbox_patch()], [box for text in ax.texts if (box := text.get_bbox_patch())]
+    slopes = {arrow.get_edgecolor() for arrow in ax.patches if arrow.get_linestyle() == ':'}
+    assert len(shares) == 2 and {to_rgba(text.get_color()) for text in shares} == slopes
+    assert len(boxes) == 3 and all(red <= green >= blue for red, green, blue, _ in (box.get_facecolor() for box in boxes))
 
 
 @pytest.mark.parametrize('f', [lambda v: (v + 2) * v, lambda v: v * v * v, lambda v: (v + Var(3., True)) * (b := Var(4., True)) + b, lambda v: (w := v * 3 - v.relu()) + (w * 2 + 4).relu() * 2,
