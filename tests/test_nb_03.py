@@ -379,6 +379,15 @@ def test_memory_is_free_after_the_way_back():
     assert ghost() is None
 
 
+@pytest.mark.parametrize('leaf, held', [(lambda x: Var(x, True), (False, False)), (lambda x: x.requires_grad_(), (True, False))])
+def test_the_tape_holds_every_result_and_pytorch_what_a_rule_has_saved(leaf, held):
+    total = leaf(torch.ones(3)) + 1
+    out = total.relu()
+    ghosts, loss = [getattr(value, 'data', value).untyped_storage()._weak_ref() for value in (total, out)], (out * out).sum()
+    del total, out
+    assert tuple(map(torch.UntypedStorage._expired, ghosts)) == held and loss.requires_grad
+
+
 def test_a_gradient_is_let_go_when_it_has_been_passed_on():
     v, seen = Var(1., True), []
     def note(g):
