@@ -137,7 +137,7 @@ def link(parent, rule, *kept):
 
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb ea04ee7a
+# %% nbs/03_autograd.ipynb 91333183
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -160,7 +160,7 @@ class Arithmetic(Node):
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))
     def __rsub__(self, b): return as_node(b, self) - self
     def __rtruediv__(self, b): return as_node(b, self) / self
-    def __rpow__(self, b): return as_node(b, self)**self
+    def __rpow__(self, b): return as_node(b, self)**self      # which `__pow__` refuses
     __radd__, __rmul__ = __add__, __mul__
 
 # ---
@@ -181,13 +181,13 @@ class Functions(Node):
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb c4c284f3
+# %% nbs/03_autograd.ipynb 6c0a452e
 class Reductions(Node):
     "`sum`, `mean`, `max` over `axis`: one, a tuple of them, None for all; `keepdim` leaves them in as 1."
     def reduced(self, op, out, axis, keepdim, share, *kept):
         "Records `out`, which has the axes as 1; `share(g, *kept)`: what each number gets of such a `g`."
-        def rule(g, *tensors, shape=self.shape): return share(g.reshape(out.shape), *tensors).expand(shape)
-        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))   # drops the axis
+        def rule(g, *kept, to=self.shape): return share(g.reshape(out.shape), *kept).expand(to)   # (2,) → (2, 1) → (2, 3)
+        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))   # (2, 1) → (2,)
     def sum(self, axis=None, keepdim=False):
         return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
     def mean(self, axis=None, keepdim=False):
@@ -223,7 +223,7 @@ class Matrices(Node):
 
 # ---
 # Var
-# %% nbs/03_autograd.ipynb 0c808626
+# %% nbs/03_autograd.ipynb b3ddb6ed
 class Var(Arithmetic, Functions, Reductions, Matrices):
     "A Node with all the operations, and the way back."
     def backward(self, g=None):
@@ -232,7 +232,7 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
         if g is None and self.data.numel() != 1:
             raise RuntimeError(f'backward: shape {tuple(self.shape)} without a gradient, wanted a scalar')
         g = torch.ones_like(self.data) if g is None else as_node(g, self).data.to(self.data.dtype)
-        if g.shape != self.shape: raise ValueError(f'backward: a gradient {*g.shape,} for a value {*self.shape,}')
+        if g.shape != self.shape: raise ValueError(f'backward: a gradient {tuple(g.shape)} for a value {tuple(self.shape)}')
         if not self.requires_grad: raise RuntimeError('backward: nothing here requires a gradient')
         arrived = []
         for node, share in gradients(self, g):
@@ -242,7 +242,7 @@ class Var(Arithmetic, Functions, Reductions, Matrices):
 
 # ---
 # draw_graph
-# %% nbs/03_autograd.ipynb 0f94529c
+# %% nbs/03_autograd.ipynb 97427bf5
 def draw_graph(root, **names):
     "Draws the graph of an uncut Var: name or op, value or shape, gradient or length; dotted: shares. Returns the axes."
     import matplotlib.patches as patches, matplotlib.pyplot as plt, networkx as nx
@@ -251,7 +251,7 @@ def draw_graph(root, **names):
     for v, g in gradients(root, torch.ones_like(root.data)):
         text = [f'{v.item():.4g}', f'∂ {g.item():.4g}'] if g.numel() == 1 else [f'{*g.shape,}', f'|∂| {g.norm():.3g}']
         text = ('   ' if upright else '\n').join([called.get(id(v), v.op), *text])
-        graph.add_node(id(v), s=text, bbox=dict(boxstyle='round', lw=0, fc='#dde8f2' if v.links else '#f4e0d0'))
+        graph.add_node(id(v), s=text, bbox=dict(boxstyle='round', lw=0, fc='#e8e8e8' if v.links else '#d8ead0'))
         for parent, pull in v.links: graph.add_edge(id(v), id(parent), share=pull(g))
     for i, column in enumerate(nx.topological_generations(graph)):       # each holds what those before it use
         passed = any(parent not in {*at, *column} for user in at for parent in graph[user])      # it makes way
@@ -262,18 +262,18 @@ def draw_graph(root, **names):
     boxes = {node: ax.text(*at[node], ha='center', va='center', **graph.nodes[node]).get_bbox_patch() for node in graph}
     for user, parent, k, share in graph.edges(keys=True, data='share'):
         (i, p), (j, q), far = at[user], at[parent], .04 + .15*k + .11 / abs(way := complex(*at[parent]) - complex(*at[user]))
-        for start, end, colour, style in ((parent, user, '#c05030', '-'), (user, parent, '#3060a0', ':')):
+        for start, end, colour, style in ((parent, user, '#3060a0', '-'), (user, parent, '#c05030', ':')):
             ax.add_patch(patches.FancyArrowPatch(at[start], at[end], color=colour, ls=style, zorder=4, arrowstyle='->',
                 patchA=boxes[start], patchB=boxes[end], mutation_scale=12, connectionstyle=f'arc3,rad={.08 + .3*k + .17*(way == 1j)}'))
         x, y = (i + j) / 2 + far * (q - p), (p + q) / 2 - far * (j - i)
-        if share.numel() == 1 and not upright: ax.text(x, y, f'{share.item():.4g}', c='#3060a0', ha='center', va='center')
+        if share.numel() == 1 and not upright: ax.text(x, y, f'{share.item():.4g}', c='#c05030', ha='center', va='center')
     return ax
 
 # ---
 # gradcheck
-# %% nbs/03_autograd.ipynb 74b1cf24
+# %% nbs/03_autograd.ipynb 18794ef2
 def gradcheck(f, *inputs, eps=1e-6, tol=1e-5):
-    "Compares gradients of `f(*inputs)`, a Var or a tuple, with differences in float64, up to `tol` of their size. AssertionError says where."
+    "Gradients of `f(*inputs)`, a Var or a tuple, against differences in float64, up to `tol`. AssertionError says where."
     leaves = [Var(torch.as_tensor(x, dtype=float).clone(memory_format=torch.contiguous_format), True) for x in inputs]
     out = f(*leaves)
     if isinstance(out, tuple):

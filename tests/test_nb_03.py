@@ -1,6 +1,7 @@
 import gc, math, threading, weakref
 import numpy as np
 import pytest, torch
+from matplotlib.colors import to_rgba
 from torch import tensor
 from torch.nn import functional as F
 from exp.nb_01 import timed
@@ -378,6 +379,15 @@ def test_memory_is_free_after_the_way_back():
     assert ghost() is None
 
 
+@pytest.mark.parametrize('leaf, held', [(lambda x: Var(x, True), (False, False)), (lambda x: x.requires_grad_(), (True, False))])
+def test_the_tape_holds_every_result_and_pytorch_what_a_rule_has_saved(leaf, held):
+    total = leaf(torch.ones(3)) + 1
+    out = total.relu()
+    ghosts, loss = [getattr(value, 'data', value).untyped_storage()._weak_ref() for value in (total, out)], (out * out).sum()
+    del total, out
+    assert tuple(map(torch.UntypedStorage._expired, ghosts)) == held and loss.requires_grad
+
+
 def test_a_gradient_is_let_go_when_it_has_been_passed_on():
     v, seen = Var(1., True), []
     def note(g):
@@ -661,6 +671,17 @@ def test_the_drawing_writes_a_share_of_one_number_beside_its_arrow_and_keeps_two
     assert shares == ['1', '1', '1', '1', '2', '3', '3'] and len(ax.patches) == 2 * 8              # of w none: it is two numbers
     assert round(math.dist(*[text.get_position() for text in ax.texts if text.get_text() == '3']), 6) >= .15
     assert len({text.get_position() for text in ax.texts}) == len(ax.texts)
+
+
+def test_blue_stands_for_values_and_orange_for_slopes_and_neither_for_a_box():
+    def warmth(colour): return colour[0] - colour[2]                 # red less blue
+    ax = draw_graph(Var(3., True) * Var(5., True))
+    assert all((warmth(arrow.get_edgecolor()) > .3) == (arrow.get_linestyle() == ':') for arrow in ax.patches)
+    assert all(abs(warmth(arrow.get_edgecolor())) > .3 for arrow in ax.patches)
+    shares, boxes = [text for text in ax.texts if not text.get_bbox_patch()], [box for text in ax.texts if (box := text.get_bbox_patch())]
+    slopes = {arrow.get_edgecolor() for arrow in ax.patches if arrow.get_linestyle() == ':'}
+    assert len(shares) == 2 and {to_rgba(text.get_color()) for text in shares} == slopes
+    assert len(boxes) == 3 and all(red <= green >= blue for red, green, blue, _ in (box.get_facecolor() for box in boxes))
 
 
 @pytest.mark.parametrize('f', [lambda v: (v + 2) * v, lambda v: v * v * v, lambda v: (v + Var(3., True)) * (b := Var(4., True)) + b, lambda v: (w := v * 3 - v.relu()) + (w * 2 + 4).relu() * 2,
