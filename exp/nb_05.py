@@ -14,9 +14,9 @@ from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError, 
 
 # ---
 # one_number
-# %% nbs/05_learner.ipynb 1773f567
+# %% nbs/05_learner.ipynb 102d53bc
 def one_number(name, value):
-    "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single number."
+    "`value` as a tensor without axes and without a graph. Raises ValueError unless it is a single real number."
     try: number = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError): raise ValueError(f'{name} is {value!r}, wanted one number') from None
     if number.is_complex(): raise ValueError(f'{name} is {value!r}, wanted one number')
@@ -47,9 +47,9 @@ def contents(data):
 
 # ---
 # one_per_example
-# %% nbs/05_learner.ipynb 71f396d5
+# %% nbs/05_learner.ipynb a25772b1
 def one_per_example(data):
-    "Whether `data` has a part for each example: a list or tuple of texts, numbers, or dicts; of one form in a tuple."
+    "Whether `data` has a part for each example: dicts, or what is no tensor and no container; of one form in a tuple."
     if not isinstance(data, (list, tuple)) or hasattr(data, '_fields') or all(part is None for part in data): return False
     if any(isinstance(part, (torch.Tensor, list, tuple)) for part in data): return False
     # the form of a part: the keys of a dict, True for what is no container, False for other containers
@@ -181,14 +181,15 @@ class Answers(Callback):
 
 # ---
 # Asker
-# %% nbs/05_learner.ipynb 85f5c515
+# %% nbs/05_learner.ipynb 831cc0cd
 class Asker(Loop):
     "Sends batches through a model without training it."
     def ask(self, dl, work, cbs=(), keep=True, **do):
         """The batches of `dl` (None: the validation set) go through `work`, in eval mode, without a graph, with `cbs` and
         those of ours that are not `fits_only`; returns Answers. FitError for what fails, ValueError if all are cancelled."""
-        asked, modes = copy.copy(self), {module: module.training for module in self.model.modules()}
-        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers := Answers(keep)])
+        asked, answers = copy.copy(self), Answers(keep)
+        modes = {module: module.training for module in self.model.modules()}
+        asked.activate([*[cb for cb in self.cbs if not cb.fits_only], *cbs, answers])
         asked.do.update(do)
         asked.epochs, dl = 0, self.dls.valid if dl is None else dl
         def put_back():
@@ -235,10 +236,10 @@ def weights_are_finite(model):
 
 # ---
 # StopOnNaN
-# %% nbs/05_learner.ipynb 3612e7b8
+# %% nbs/05_learner.ipynb 047a2c09
 class StopOnNaN(Callback):
     """Ends the fit when a training loss or a weight is NaN or infinite, with the parts as they were at the last look.
-    It looks every `every` batches and when an epoch or the fit ends, since looking makes a GPU wait."""
+    It looks every `every` batches and when a training half ends, since looking makes a GPU wait."""
     order, fits_only = -10, True
     def __init__(self, every=50):
         check_count('StopOnNaN: every', every)
@@ -250,14 +251,14 @@ class StopOnNaN(Callback):
         if len(self.losses) == self.every: self.look(learn)
         self.unseen = True                                     # the step of this batch comes after the look
     def after_train(self, learn):
-        if learn.whole and self.unseen: self.look(learn)
-    def after_fit(self, learn):
         try:
-            if self.unseen: self.look(learn)                   # a fit may have been broken off between two looks
-        except CancelFit as e: print(e)
+            if self.unseen: self.look(learn)                   # it may have been broken off between two looks
+        except CancelFit as e:
+            if learn.whole: raise
+            print(e)                                           # of two exceptions only the graver is told
+            raise CancelFit from None
     def keep(self, learn):
-        self.losses = []
-        self.unseen = False
+        self.losses, self.unseen = [], False
         self.kept = {name: copy.deepcopy(part.state_dict()) for name, part in learn.parts().items()}
     def look(self, learn):
         "Keeps the parts when all is well; else puts back what was kept last, and ends the fit."
@@ -271,10 +272,9 @@ class StopOnNaN(Callback):
 
 # ---
 # Learner
-# %% nbs/05_learner.ipynb 3891a7e0
+# %% nbs/05_learner.ipynb daa4a9ac
 class Learner(Predictor):
-    """Trains `model` on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Errors
-    are raised as FitError. Lesson 05 has a table of the attributes that callbacks may use and change."""
+    "Trains on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Attributes: lesson 05."
     def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
         super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
         self.lr = lr

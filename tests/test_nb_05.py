@@ -95,8 +95,8 @@ class Accumulate(Callback):
         self.count = 0
 
 
-@pytest.mark.parametrize('n, small, odd', [(40, 4, 10), (44, 4, 11), (39, 3, 9)])
-def test_accumulated_gradients_are_those_of_the_large_batch(n, small, odd):
+@pytest.mark.parametrize('n, small', [(40, 4), (44, 4), (39, 3), (38, 4)])              # in the last group 4 + 2
+def test_accumulated_gradients_are_those_of_the_large_batch(n, small):
     a, b = learner([Accumulate(4), GradientClip(.1)], bs=small, n=n), learner([GradientClip(.1)], bs=4*small, n=n)
     steps = Diary()
     a.fit(3, [steps])
@@ -648,7 +648,8 @@ def test_the_step_of_the_last_batch_of_an_epoch_is_looked_at_too(every, kept, ep
     learn.fit(2, [Diary(after_backward=on_batch(6 * epoch, spoil_gradient))])
     clean.fit(2, [stop_before(6 * (epoch - 1) + kept)])
     assert torch.equal(weights(learn), weights(clean)) and [row['epoch'] for row in learn.history] == [1][:epoch - 1]
-    assert capsys.readouterr().out.count('a weight was no finite number; model and optimiser are as they were') == 1
+    out = capsys.readouterr().out
+    assert out.count('a weight was no finite number; model and optimiser are as they were') == 1 and f', epoch {epoch} of 2, training batch 6' in out
 
 
 @pytest.mark.parametrize('kind', [KeyboardInterrupt, CancelFit, CancelEpoch, CancelBatch, ValueError])
@@ -661,6 +662,16 @@ def test_a_fit_that_is_broken_off_right_after_a_bad_step_does_not_keep_it(every,
     clean.fit(1, [stop_before(kept)])
     assert torch.equal(weights(learn), weights(clean)) and learn.interrupted == (kind is KeyboardInterrupt)
     assert capsys.readouterr().out.count('model and optimiser are as they were') == 1
+
+
+def test_an_epoch_that_is_cut_short_after_a_bad_step_has_no_row_and_ends_the_fit(capsys):
+    seen = []
+    learn, clean = learner([MetricsCallback()], bs=8, n=48), learner(bs=8, n=48)
+    cut = {'after_backward': on_batch(9, spoil_gradient), 'after_step': on_batch(9, raising(CancelEpoch))}
+    learn.fit(3, [Diary(**cut, after_epoch=lambda learn: seen.append(weights(learn)))])
+    clean.fit(1)
+    assert len(seen) == 2 and all(torch.equal(w, weights(clean)) for w in [*seen, weights(learn)]) and len(learn.history) == 1
+    assert capsys.readouterr().out.count('a weight was no finite number') == 1
 
 
 class Copies(StopOnNaN):
