@@ -272,9 +272,9 @@ class StopOnNaN(Callback):
 
 # ---
 # Learner
-# %% nbs/05_learner.ipynb daa4a9ac
+# %% nbs/05_learner.ipynb 76b6984e
 class Learner(Predictor):
-    "Trains on `dls.train`, validates on `dls.valid`; `opt_func(params, lr=lr)` makes the optimiser. Attributes: lesson 05."
+    "Trains `model` on `dls.train`, validates on `dls.valid`. `opt_func(params, lr=lr)` gives the optimiser; what fails, a FitError."
     def __init__(self, model, dls, loss_func=F.cross_entropy, opt_func=SGD, lr=.1, cbs=()):
         super().__init__(model, dls, loss_func, opt_func(model.parameters(), lr=lr), [StopOnNaN(), *cbs])
         self.lr = lr
