@@ -181,13 +181,13 @@ class Functions(Node):
 
 # ---
 # Reductions
-# %% nbs/03_autograd.ipynb 6c0a452e
+# %% nbs/03_autograd.ipynb 9da4ed20
 class Reductions(Node):
     "`sum`, `mean`, `max` over `axis`: one, a tuple of them, None for all; `keepdim` leaves them in as 1."
     def reduced(self, op, out, axis, keepdim, share, *kept):
         "Records `out`, which has the axes as 1; `share(g, *kept)`: what each number gets of such a `g`."
-        def rule(g, *kept, to=self.shape): return share(g.reshape(out.shape), *kept).expand(to)   # (2,) → (2, 1) → (2, 3)
-        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))   # (2, 1) → (2,)
+        def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)   # the shape of now
+        return record(op, out if keepdim else out.sum(axis), (self, rule, *kept))
     def sum(self, axis=None, keepdim=False):
         return self.reduced('sum', self.data.sum(axis, keepdim=True), axis, keepdim, lambda g: g)
     def mean(self, axis=None, keepdim=False):

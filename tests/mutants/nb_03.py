@@ -78,8 +78,8 @@ MUTANTS = [
     ("return g * (x == top) / (x == top).sum(axis, keepdim=True)", "return g.expand(x.shape)", 'the largest number is not the only one'),
     ("out if keepdim else out.sum(axis)", "out", 'the axis stays where it is'),
     ("out if keepdim else out.sum(axis)", "out if keepdim and axis is not None else out.sum(axis)", 'over everything no axis can be kept'),
-    ("share(g.reshape(out.shape), *kept).expand(to)", "share(g if keepdim or axis is None else g.unsqueeze(0), *kept).expand(to)", 'the axis that was summed is put back in front'),
-    ("def rule(g, *kept, to=self.shape): return share(g.reshape(out.shape), *kept).expand(to)", "def rule(g, *kept): return share(g.reshape(out.shape), *kept).expand(self.shape)", 'a value keeps its shape, in a sum too'),
+    ("share(g.reshape(out.shape), *kept).expand(shape)", "share(g if keepdim or axis is None else g.unsqueeze(0), *kept).expand(shape)", 'the axis that was summed is put back in front'),
+    ("def rule(g, *kept, shape=self.shape): return share(g.reshape(out.shape), *kept).expand(shape)", "def rule(g, *kept): return share(g.reshape(out.shape), *kept).expand(self.shape)", 'a value keeps its shape, in a sum too'),
     # matrices
     ("(a, lambda g, y: g @ y.t(), b.data)", "(a, lambda g, y: g @ y, b.data)", 'a weight that is not transposed'),
     ("lambda g, x: x.t() @ g", "lambda g, x: g.t() @ x", 'the gradient is left transposed'),
