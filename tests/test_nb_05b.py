@@ -6,7 +6,7 @@ from exp.nb_04 import SGD, BatchLoader, DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
 from exp.nb_05 import GradientClip, MetricsCallback
 from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
-from exp.nb_05b import (Checkpoint, fit_state, generators, load_checked, plain, random_state, save_checked, set_fit_state,
+from exp.nb_05b import (Checkpoint, FolderLock, fit_state, generators, load_checked, plain, random_state, save_checked, set_fit_state,
                         set_random_state)
 from learners import Diary, data, learner, raising, weights
 
@@ -71,6 +71,13 @@ def test_all_random_generators_go_on_where_they_were():
     first = draw()
     set_random_state(state)
     assert draw() == first
+
+
+def test_the_state_of_the_generators_can_be_in_a_file(tmp_path):
+    state = load_checked(save_checked(random_state(), tmp_path, 'random'))
+    first = random.random(), np.random.rand(), torch.rand(1).item()
+    set_random_state(state)
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == first
 
 
 # ---- a fit that goes on
@@ -702,6 +709,29 @@ def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_wa
     inner = learner([Checkpoint(tmp_path/'..'/tmp_path.name)])
     with pytest.raises(FitError, match='in use by another fit of this process'): learner([Checkpoint(tmp_path), Diary(after_step=lambda learn: inner.fit(1))]).fit(1)
     assert inner.fit(1) and not (tmp_path/'.lock').exists()
+
+
+def test_a_refusal_leaves_nothing_held(tmp_path, monkeypatch):
+    def locked(file): raise OSError
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match='by another process'):
+        patch.setattr('exp.nb_05b.lock_file', locked)
+        FolderLock(tmp_path)
+    FolderLock(tmp_path).release()
+
+
+def leave_behind(folder, number):
+    "A process that ends without a release, and leaves one that it has forked."
+    lock = FolderLock(folder)
+    if child := os.fork(): number.write_text(str(child))
+    else: time.sleep(60)
+    os._exit(0)                                          # until here `lock` keeps its file open
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a process is forked')
+def test_a_lock_ends_with_its_process_though_a_worker_of_it_lives_on(tmp_path):
+    elsewhere(leave_behind, tmp_path, number := tmp_path/'number')
+    try: FolderLock(tmp_path).release()
+    finally: os.kill(int(number.read_text()), signal.SIGKILL)
 
 
 def test_weights_that_somebody_saved_beside_ours_are_no_damaged_file_of_ours(tmp_path):

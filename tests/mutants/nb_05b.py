@@ -38,7 +38,10 @@ MUTANTS = [
     ("        os.close(entry)\n", "        pass\n", 'a folder closes itself'),
     ("if hashlib.sha256(data).hexdigest()[:16] != Path(path).stem.rsplit('-', 1)[-1]:", "if not data:", 'a disk never changes a byte'),
     ("map_location='cpu', weights_only=True", "map_location='cpu', weights_only=False", 'every file is a friend'),
+    ("plain(np.random.get_state(legacy=False))", "np.random.get_state()", 'an array of numpy can be in a file'),
     # the lock
+    ("fcntl.lockf(file", "fcntl.flock(file", 'a worker that lives on keeps the folder'),
+    ("        while self.key not in self.held:\n", "        self.held.add(self.key)\n        while True:\n", 'who was refused has it'),
     ("        if self.key in self.held: raise", "        if False: raise", 'the system locks a process out of its own files'),
     ("            try: lock_file(self.file)\n", "            try: pass\n", 'two processes in one folder'),
     ("                raise ValueError(f'{folder} is in use by another process') from None\n", "                break\n", 'a folder that is in use is used'),
