@@ -3,11 +3,8 @@
 
 # ---
 #
-# %% nbs/03_autograd.ipynb 9e04cd56
-from contextlib import contextmanager
-from contextvars import ContextVar
-from copy import deepcopy
-from numbers import Real
+# %% nbs/03_autograd.ipynb e797d234
+import contextlib, contextvars, copy, numbers
 import torch
 
 # ---
@@ -53,13 +50,12 @@ class Value:
 
 # ---
 # Node
-# %% nbs/03_autograd.ipynb 7142b6bf
+# %% nbs/03_autograd.ipynb deb9a4fd
 class Node(Value):
     "A Value of real floating numbers (whole ones become float32); raises where a slope would be lost."
     __array_ufunc__ = None                          # numpy leaves arithmetic with a Node to it
     def __init__(self, data, requires_grad=False):
-        data = data if isinstance(data, Node) else torch.as_tensor(data)
-        if isinstance(data, Node) or data.requires_grad or data.is_complex():
+        if isinstance(data, Node) or (data := torch.as_tensor(data)).requires_grad or data.is_complex():
             raise TypeError('wanted real numbers of which no graph knows: detach() gives them')
         super().__init__(data if data.is_floating_point() else data.float(), requires_grad)
     @Value.requires_grad.setter
@@ -75,7 +71,7 @@ class Node(Value):
 
 # ---
 # as_node
-# %% nbs/03_autograd.ipynb d9817d57
+# %% nbs/03_autograd.ipynb 14c696b5
 def as_node(x, like):
     "`x` as a Node; a number, an array, a tensor of whole numbers get the dtype of the Node `like`."
     if isinstance(x, Node): return x
@@ -83,7 +79,7 @@ def as_node(x, like):
     return type(like)(x if floating else torch.as_tensor(x, dtype=like.data.dtype))
 
 def pair(op, a, b):
-    "The Node `a`, and `b`, perhaps a number, as one. ValueError unless their shapes broadcast."
+    "The Node `a`, and `b` (it may be a number) as a Node. ValueError unless their shapes broadcast."
     b = as_node(b, a)
     try: torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError: raise ValueError(f'{op}: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit') from None
@@ -103,9 +99,9 @@ def unbroadcast(g, shape):
 
 # ---
 # recording
-# %% nbs/03_autograd.ipynb 4ed654d0
-recording = ContextVar('recording', default=True)    # a global name, but each thread has its own
-@contextmanager
+# %% nbs/03_autograd.ipynb 856e842d
+recording = contextvars.ContextVar('recording', default=True)     # a global name, but each thread has its own
+@contextlib.contextmanager
 def no_grad():
     "Within it this thread writes no operation down: `with no_grad(): ...`"
     before = recording.set(False)
@@ -114,14 +110,11 @@ def no_grad():
 
 # ---
 # record
-# %% nbs/03_autograd.ipynb 30d17644
+# %% nbs/03_autograd.ipynb db0b16a7
 def record(op, data, *links):
     """The Node of a result of the operation `op`, of its first parent's class. Each of `links` is a parent, its rule,
     and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
-    if not all(isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[0], Node) and callable(entry[1])
-               and all(map(torch.is_tensor, entry[2:])) for entry in links):
-        kinds = [[type(x).__name__ for x in at] if isinstance(at, tuple) else type(at).__name__ for at in links]
-        raise TypeError(f'a link is a tuple: a Node, its rule, and the tensors that the rule needs; here stand {kinds}')
+    check_links(links)
     result = (type(links[0][0]) if links else Node)(data)
     result.op, result.links = op, [link(*entry) for entry in links if entry[0].requires_grad and recording.get()]
     return result
@@ -135,9 +128,16 @@ def link(parent, rule, *kept):
         raise RuntimeError('a value that the way back needs was changed in place')
     return parent, pull
 
+def check_links(links):
+    "TypeError unless each of `links` is a tuple: a Node, its rule, and the tensors that the rule needs."
+    if all(isinstance(entry, tuple) and len(entry) > 1 and isinstance(entry[0], Node) and callable(entry[1])
+           and all(map(torch.is_tensor, entry[2:])) for entry in links): return
+    kinds = [[type(x).__name__ for x in at] if isinstance(at, tuple) else type(at).__name__ for at in links]
+    raise TypeError(f'a link is a tuple: a Node, its rule, and the tensors that the rule needs; here stand {kinds}')
+
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb 91333183
+# %% nbs/03_autograd.ipynb 67068d5b
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -154,7 +154,7 @@ class Arithmetic(Node):
         def to_b(g, x, y): return -g * (x / y / y)    # not y**2, which overflows at 1e20 in float32
         return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
-        if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
+        if not isinstance(n, numbers.Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
         def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)   # 0 · 0⁻¹ is NaN
         return record('pow', self.data**n, (self, to_self, self.data))
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))
@@ -201,7 +201,7 @@ class Reductions(Node):
 
 # ---
 # Matrices
-# %% nbs/03_autograd.ipynb 54dad2c2
+# %% nbs/03_autograd.ipynb 19cf6db6
 class Matrices(Node):
     "Matrix product, `reshape`, `transpose`, `t` and indexing of Nodes."
     def __matmul__(self, b):
@@ -215,7 +215,7 @@ class Matrices(Node):
     def reshape(self, *shape):
         return record('reshape', self.data.reshape(*shape), (self, lambda g, before=self.shape: g.reshape(before)))
     def __getitem__(self, i):
-        out, i, shape = self.data[i], deepcopy(i), self.shape      # a copy: the index may change
+        out, i, shape = self.data[i], copy.deepcopy(i), self.shape      # a copy: the index may change
         def rule(g):
             places = torch.arange(shape.numel(), device=g.device).reshape(shape)[i]
             return g.new_zeros(shape.numel()).index_add(0, places.reshape(-1), g.reshape(-1)).reshape(shape)

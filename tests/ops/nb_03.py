@@ -89,4 +89,4 @@ TOGETHER = [
     op('Var', lambda a: (a * a + a).tanh() * a, lambda a: (a * a + a).tanh() * a, EACH),
 ]
 OPS = ARITHMETIC + FUNCTIONS + REDUCTIONS + MATRICES + TOGETHER
-NOT_OPS = {'Value', 'Node', 'no_grad', 'record', 'link', 'unbroadcast', 'as_node', 'pair', 'topological', 'gradients', 'gradcheck', 'draw_graph'}
+NOT_OPS = {'Value', 'Node', 'no_grad', 'record', 'link', 'check_links', 'unbroadcast', 'as_node', 'pair', 'topological', 'gradients', 'gradcheck', 'draw_graph'}
