@@ -3,8 +3,9 @@
 
 # ---
 #
-# %% nbs/03_autograd.ipynb e797d234
-import contextlib, contextvars, copy, numbers
+# %% nbs/03_autograd.ipynb fbd9ef5d
+import contextlib, contextvars, copy
+from numbers import Real
 import torch
 
 # ---
@@ -110,10 +111,9 @@ def no_grad():
 
 # ---
 # record
-# %% nbs/03_autograd.ipynb db0b16a7
+# %% nbs/03_autograd.ipynb 7bdfbe32
 def record(op, data, *links):
-    """The Node of a result of the operation `op`, of its first parent's class. Each of `links` is a parent, its rule,
-    and the tensors that the rule needs: `rule(g, *tensors)` is the parent's share of the gradient `g` of the result."""
+    "The Node, of its first parent's class, of a result of `op`. In a link `rule(g, *tensors)` is its parent's share of `g`."
     check_links(links)
     result = (type(links[0][0]) if links else Node)(data)
     result.op, result.links = op, [link(*entry) for entry in links if entry[0].requires_grad and recording.get()]
@@ -137,7 +137,7 @@ def check_links(links):
 
 # ---
 # Arithmetic
-# %% nbs/03_autograd.ipynb 67068d5b
+# %% nbs/03_autograd.ipynb 91333183
 class Arithmetic(Node):
     "`+ - * / **` of Nodes with Nodes, tensors and numbers, which broadcast; a power is a number."
     def __add__(self, b):
@@ -154,7 +154,7 @@ class Arithmetic(Node):
         def to_b(g, x, y): return -g * (x / y / y)    # not y**2, which overflows at 1e20 in float32
         return record('div', a.data / b.data, (a, lambda g, y: g / y, b.data), (b, to_b, a.data, b.data))
     def __pow__(self, n):
-        if not isinstance(n, numbers.Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
+        if not isinstance(n, Real): raise TypeError(f'pow: the exponent is a {type(n).__name__}, wanted a number')
         def to_self(g, x): return g * (n * x**(n - 1)) if n else torch.zeros_like(g)   # 0 · 0⁻¹ is NaN
         return record('pow', self.data**n, (self, to_self, self.data))
     def __neg__(self): return record('neg', -self.data, (self, lambda g: -g))

@@ -54,7 +54,7 @@ MUTANTS = [
     ("g * (n * x**(n - 1)) if n else torch.zeros_like(g)", "g * x**(n - 1)", 'the exponent does not come down'),
     ("g * (n * x**(n - 1)) if n else torch.zeros_like(g)", "g * (n * x**(n - 1))", 'nothing special about the power 0'),
     ("g * (n * x**(n - 1)) if n else torch.zeros_like(g)", "g * (n * x**n / x) if n else torch.zeros_like(g)", 'one power less is a division'),
-    ("isinstance(n, numbers.Real)", "isinstance(n, (int, float))", 'numpy has no numbers'),
+    ("isinstance(n, Real)", "isinstance(n, (int, float))", 'numpy has no numbers'),
     ("torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())", "torch.is_tensor(x)", 'whole numbers are float32, whatever they meet'),
     ("torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())", "torch.is_tensor(x) and x.is_floating_point()", 'an imaginary part may be dropped here'),
     ("torch.as_tensor(x, dtype=like.data.dtype)", "torch.as_tensor(x)", 'a number is a float32'),
