@@ -89,6 +89,12 @@ def bound(source):
     return {step.argval for step in dis.get_instructions(code) if step.opname == 'STORE_NAME'}
 
 
+def asked(code):
+    "The names that a cell, or a function in it, asks its notebook for."
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ('LOAD_NAME', 'LOAD_GLOBAL')}
+    return names.union(*(asked(inner) for inner in code.co_consts if hasattr(inner, 'co_code')))
+
+
 def exercises(path):
     "{number: code cells of an exercise}, the reader's first; and before them all, under 'lesson', the cells of the lesson."
     current, found = 'lesson', {}
@@ -98,6 +104,16 @@ def exercises(path):
         if '## Exercises' in text or current != 'lesson' and numbers: current = numbers[-1] if numbers else 'before the first'
         elif cell['cell_type'] == 'code': found.setdefault(current, []).append(cell)
     return found
+
+
+@each_lesson
+def test_no_exercise_needs_what_only_another_one_defines(path):
+    texts = {number: re.sub(r'(?m)^[%!].*', '', '\n'.join(''.join(cell['source']) for cell in cells)) for number, cells in exercises(path).items()}
+    common = set().union(*(bound(text) for number, text in texts.items() if not number.isdigit()))
+    alone = {number: bound(text) - common for number, text in texts.items() if number.isdigit()}
+    for number in alone:
+        elsewhere = set().union(*(names for other, names in alone.items() if other != number)) - alone[number]
+        assert asked(compile(texts[number], 'exercise', 'exec')) & elsewhere == set(), number
 
 
 @each_lesson
