@@ -3,10 +3,9 @@
 
 # ---
 #
-# %% nbs/13_scale.ipynb 579b070a
+# %% nbs/13_scale.ipynb 448ede37
 import argparse, atexit, contextlib, copy, datetime, hashlib, itertools, os, random, sys, time, traceback
-import numpy as np
-import torch, torch.distributed as dist
+import numpy as np, torch, torch.distributed as dist
 from torch.utils.data import DataLoader, IterableDataset
 from exp.nb_01 import FASHION_MNIST, MNIST
 from exp.nb_02 import get_data, normalize
@@ -53,7 +52,7 @@ def number(text):
 
 # ---
 # Joined
-# %% nbs/13_scale.ipynb e913f56c
+# %% nbs/13_scale.ipynb 2c0d6429
 class Joined:
     "The processes that torchrun has started: this is number `rank` of `size`; a plain process is 0 of 1."
     fits, together, parted = 0, False, False            # fits begun; all have met so far; the group is closed for good
@@ -65,6 +64,7 @@ class Joined:
             store, rank, size = next(dist.rendezvous('env://', timeout=wait))          # it may hold keys of the workers before
             dist.init_process_group(how, None, wait, size, rank, dist.PrefixStore(f'start {again}', store))
             atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())     # threads of gloo that outlive Python abort
+            dist.all_reduce(torch.zeros(1))                     # who is connected first may not leave before the others are
         self.rank, self.size, self.store = (dist.get_rank(), dist.get_world_size(), dist.distributed_c10d._get_default_store()) if dist.is_initialized() else (0, 1, None)
     def key(self, what, rank): return f'fit {self.fits}: {what} {rank}'
     @contextlib.contextmanager

@@ -531,6 +531,20 @@ def test_a_process_closes_its_group_at_its_end_and_ends_well_without_one():
     assert on(0, last_of_all) == [(1, False, False)]
 
 
+def connecting(folder):
+    "How many ranks are connected when this one has joined; rank 0 takes longer."
+    real = dist.init_process_group
+    def connect(*args):
+        real(*args)
+        time.sleep(.5 * (dist.get_rank() == 0))
+        (folder/str(dist.get_rank())).touch()
+    with unittest.mock.patch.object(dist, 'init_process_group', connect): Ranks()
+    return len([*folder.iterdir()])
+
+
+def test_nobody_has_joined_before_all_are_connected(tmp_path): assert on(2, connecting, tmp_path) == [2, 2]
+
+
 def test_ranks_that_meet_hear_what_all_have_brought_and_who_is_elsewhere():
     assert on(2, meeting) == [([[0, 7], [1, 7]], [0], [{'rank': 0}, {'rank': 1}], [[0, 0], [0, 0]])] * 2
     assert on(2, elsewhere) == [('rank 0 is at the gate; rank 1 is at the door: hungry', False)] * 2

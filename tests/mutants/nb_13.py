@@ -1,5 +1,6 @@
 "Mistakes in lesson 13 that its tests must catch: what was written, what a learner might write, and the thought behind it."
 MUTANTS = [
+    ("            dist.all_reduce(torch.zeros(1)) ", "            pass ", 'who is connected is connected with all'),
     # means
     ("if p.grad is None else p.grad * share for p in params]", "if p.grad is None else p.grad / self.ranks.size for p in params]", 'the mean over ranks, not over examples'),
     ("if p.grad is None else p.grad * share for p in params]", "if p.grad is None else p.grad for p in params]", 'a sum for a mean'),
