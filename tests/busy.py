@@ -36,15 +36,26 @@ def measuring_lessons():
 
 
 def commands(lessons, tests):
-    "(what, command) of all that is to be run."
-    run, pytest = [sys.executable, str(ROOT/'run_notebooks.py'), '--timeout', '1200'], [sys.executable, '-m', 'pytest', '-q']
+    "(what, the commands that are run for it, at the same time) of all that is to be run."
+    def in_two_halves(paths):
+        run = [sys.executable, str(ROOT/'run_notebooks.py'), '--timeout', '1200', '--book']
+        return [[*run, str(ROOT/'build'/'busy'/str(half)), *map(str, paths[half::2])] for half in (0, 1)]
+    pytest = [sys.executable, '-m', 'pytest', '-q']
     if lessons:
-        yield 'all lessons', run
-        for again in 2, 3: yield f'the lessons that measure, time {again}', [*run, *map(str, measuring_lessons())]
+        yield 'all lessons', in_two_halves(sorted((ROOT/'nbs').glob('[0-9]*.ipynb')))
+        for again in 2, 3: yield f'the lessons that measure, time {again}', in_two_halves(measuring_lessons())
     if tests:
         files = [*map(str, waiting_tests())]
-        yield 'tests', [*pytest, '-n', 'logical', '--maxprocesses', '4', '--dist', 'worksteal', '-m', 'not timing', *files]
-        yield 'timings', [*pytest, '-m', 'timing', *files]
+        yield 'tests', [[*pytest, '-n', 'logical', '--maxprocesses', '4', '--dist', 'worksteal', '-m', 'not timing', *files]]
+        yield 'timings', [[*pytest, '-m', 'timing', *files]]
+
+
+def statuses(commands, **how):
+    "Of all `commands`, run at the same time."
+    processes = [subprocess.Popen(command, cwd=ROOT, **how) for command in commands]
+    try: return [process.wait() for process in processes]
+    finally:
+        for process in processes: process.kill()
 
 
 def main():
@@ -54,12 +65,12 @@ def main():
     args = parser.parse_args()
     both, failed = args.lessons == args.tests, []
     with busy():
-        for what, command in commands(args.lessons or both, args.tests or both):
+        for what, at_once in commands(args.lessons or both, args.tests or both):
             start = time.monotonic()
             print(f'{what} …', flush=True)
-            status = subprocess.run(command, cwd=ROOT, env={**os.environ, 'OMP_NUM_THREADS': '1'} if what == 'tests' else None).returncode
-            print(f'{what}: {"passed" if status == 0 else "FAILED"} in {(time.monotonic() - start) / 60:.1f} minutes', flush=True)
-            if status: failed.append(what)
+            passed = not any(statuses(at_once, env={**os.environ, 'OMP_NUM_THREADS': '1'} if what == 'tests' else None))
+            print(f'{what}: {"passed" if passed else "FAILED"} in {(time.monotonic() - start) / 60:.1f} minutes', flush=True)
+            if not passed: failed.append(what)
     return int(bool(failed))
 
 
