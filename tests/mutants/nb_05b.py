@@ -41,7 +41,7 @@ MUTANTS = [
     ("plain(np.random.get_state(legacy=False))", "np.random.get_state()", 'an array of numpy can be in a file'),
     # the lock
     ("fcntl.lockf(file", "fcntl.flock(file", 'a worker that lives on keeps the folder'),
-    ("        while self.key not in self.held:\n", "        self.held.add(self.key)\n        while True:\n", 'who was refused has it'),
+    ("                self.file.close()\n                raise ValueError(f'{folder} is in use by another", "                self.held.add(self.key)\n                self.file.close()\n                raise ValueError(f'{folder} is in use by another", 'who was refused has it'),
     ("        if self.key in self.held: raise", "        if False: raise", 'the system locks a process out of its own files'),
     ("            try: lock_file(self.file)\n", "            try: pass\n", 'two processes in one folder'),
     ("                raise ValueError(f'{folder} is in use by another process') from None\n", "                break\n", 'a folder that is in use is used'),
