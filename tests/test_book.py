@@ -110,6 +110,11 @@ def test_the_folded_answers_are_not_searched(book, pages):
     assert folded and [part for part in folded if any(part in one['text'] for one in found)] == []
 
 
+def test_a_folded_cell_says_whether_it_draws_or_checks(pages):
+    folded = [(details.find('summary').text, 'plt.' in details.text) for details in pages['05_learner.html'].main('details') if 'check' in details.get('class', [])]
+    assert {*folded} == {('How it is drawn', True), ('How it is checked', False)}
+
+
 def test_the_page_of_a_lesson_that_has_a_workbook_says_how_to_get_it(pages):
     known = json.loads((ROOT/'tests'/'mutants'/'table.json').read_text(encoding='utf-8'))
     for number, path in ((path.stem.split('_')[0], path) for path in LESSONS):
