@@ -48,6 +48,9 @@ def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
         assert plt.gcf().get_size_inches()[0] == 3                      # two to a row, each as wide as was asked for
         assert sum(len(ax.images) for ax in plt.gcf().axes) == 3 and ''.join(ax.get_title() for ax in plt.gcf().axes) == ''.join(titles)
         plt.close()
+    show_images(torch.rand(1, 4), cols=1)                               # one alone
+    assert len(plt.gcf().axes) == 1
+    plt.close()
 
 
 @pytest.mark.parametrize('shapes', [((3,), (1,)), ((2, 1), (1, 2)), ((3, 1), (3, 3)), ((2, 3), (3, 2)), ((0,), (0, 2))])
@@ -79,8 +82,9 @@ def test_times_are_per_call_and_in_seconds():
 
 def test_the_number_of_threads_is_as_asked_and_left_as_it_was():
     seen, before = [], torch.get_num_threads()
-    timed(lambda: seen.append(torch.get_num_threads()), threads=2, seconds=1e-3)
-    assert set(seen) == {2} and torch.get_num_threads() == before
+    for threads in {'threads': 2}, {}:
+        timed(lambda: seen.append(torch.get_num_threads()), seconds=1e-3, **threads)
+    assert list(dict.fromkeys(seen)) == [2, 1] and torch.get_num_threads() == before
 
 
 @pytest.mark.timing
@@ -217,6 +221,12 @@ def test_a_file_that_the_system_keeps_is_found_without_a_connection(monkeypatch,
     monkeypatch.setattr(nb_01, 'download', None)
     (tmp_path/'t10k-labels-idx1-ubyte.gz').write_bytes(b'')
     assert data_file({**FASHION_MNIST, 'name': 'elsewhere', 'system': [str(tmp_path)]}, 't10k-labels-idx1-ubyte.gz').parent == tmp_path
+
+
+@pytest.mark.parametrize('dataset, system', [(MNIST, []), (FASHION_MNIST, ['/usr/share/datasets/fashion-mnist'])], ids=['mnist', 'fashion'])
+def test_a_dataset_has_two_mirrors_and_the_folder_of_its_debian_package(dataset, system):
+    assert dataset['system'] == system and len({mirror.split('/')[2] for mirror in dataset['mirrors']}) == 2
+    assert all(mirror.startswith('http') and mirror.endswith('/') for mirror in dataset['mirrors'])
 
 
 def test_a_file_that_is_gone_and_has_no_other_address_is_an_error_that_says_where_it_was_looked_for(monkeypatch):

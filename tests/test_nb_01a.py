@@ -121,6 +121,12 @@ def test_no_strides_for_a_walk_with_gaps():
     assert view_strides((2, 3, 3), (12, 4, 1), (2, 9)) is None and view_strides((2, 3, 3), (12, 4, 1), (6, 3)) == (4, 1)
 
 
+def test_no_numbers_keep_their_strides_in_the_same_shape():
+    empty = torch.empty(0).as_strided((0, 3), (1, 7))
+    for new in (0, 3), (3, 0): assert view_strides((0, 3), (1, 7), new) == empty.view(new).stride()
+    assert view_strides((0, 3), (1, 7), (0, 3)) == (1, 7)
+
+
 @pytest.mark.parametrize('f, error, text', [
     (lambda x: x[3], IndexError, 'index 3 for axis 0 of size 3'), (lambda x: x[-4], IndexError, 'index -4 for axis 0 of size 3'),
     (lambda x: x[0, 4], IndexError, 'index 4 for axis 0 of size 4'), (lambda x: x[0, 0, 0], IndexError, r'3 indices for shape \(3, 4\)'),

@@ -1,4 +1,4 @@
-import collections, contextlib, copy, functools, hashlib, math, multiprocessing, os, pickle, random, signal, sys, time
+import collections, contextlib, copy, functools, hashlib, math, multiprocessing, os, pathlib, pickle, random, signal, sys, time
 import numpy as np, pytest, torch
 from torch import nn, tensor
 from torch.nn import functional as F
@@ -6,7 +6,7 @@ from exp.nb_04 import SGD, BatchLoader, DataLoaders, accuracy
 from exp.nb_04a import Callback, CancelBatch, CancelEpoch, CancelFit, FitError
 from exp.nb_05 import GradientClip, MetricsCallback
 from exp.nb_05a import EarlyStopping, ProgressCallback, Recorder
-from exp.nb_05b import (Checkpoint, FolderLock, fit_state, generators, load_checked, plain, random_state, save_checked, set_fit_state,
+from exp.nb_05b import (Checkpoint, FolderLock, fit_state, generators, load_checked, lock_file, plain, random_state, save_checked, set_fit_state,
                         set_random_state)
 from learners import Diary, data, learner, raising, weights
 
@@ -336,6 +336,17 @@ def test_generators_are_found_wherever_they_hang_once_and_in_the_same_places():
     thing.again, thing.big, thing.module = g, torch.zeros(3), math
     found = generators(thing)
     assert set(map(id, found.values())) == {id(g), id(r)} and len(found) == 2 and generators(thing).keys() == found.keys()
+
+
+@pytest.mark.parametrize('place', ['dls.train', 'dls.valid', 'model', 'loss_func', 'callbacks.0'])
+def test_a_generator_that_only_one_of_two_fits_has_is_named_with_its_place(tmp_path, place):
+    def loss(p, y): return F.cross_entropy(p, y)
+    def make(): return learner([Diary(), Checkpoint(tmp_path)], loss_func=loss)
+    make().fit(1)
+    other = make()
+    thing = {'dls.train': other.dls.train, 'dls.valid': other.dls.valid, 'model': other.model, 'loss_func': loss, 'callbacks.0': other.cbs[0]}[place]
+    thing.noise = torch.Generator()
+    with pytest.raises(FitError, match=rf"saved with the generators .*, here are .*'\.{place}\.noise'"): other.fit(1)
 
 
 @pytest.mark.parametrize('container', [list, tuple, lambda things: dict(enumerate(things))])
@@ -711,12 +722,31 @@ def test_a_second_fit_of_the_same_process_is_refused_while_the_first_is_under_wa
     assert inner.fit(1) and not (tmp_path/'.lock').exists()
 
 
-def test_a_refusal_leaves_nothing_held(tmp_path, monkeypatch):
+@pytest.fixture
+def opened(monkeypatch):
+    "The files that the module opens, in their order."
+    files = []
+    monkeypatch.setattr('exp.nb_05b.open', lambda *args: files.append(open(*args)) or files[-1], raising=False)
+    return files
+
+
+def test_a_refusal_leaves_nothing_held(tmp_path, monkeypatch, opened):
     def locked(file): raise OSError
     with monkeypatch.context() as patch, pytest.raises(ValueError, match='by another process'):
         patch.setattr('exp.nb_05b.lock_file', locked)
         FolderLock(tmp_path)
+    assert [file.closed for file in opened] == [True]
     FolderLock(tmp_path).release()
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='elsewhere an open file cannot be removed')
+@pytest.mark.parametrize('leave', [pathlib.Path.unlink, lambda path: (path.rename(path.parent/'old'), path.touch())], ids=['gone', 'another'])
+def test_a_file_that_its_owner_took_away_in_leaving_is_no_lock(tmp_path, monkeypatch, opened, leave):
+    def lock_late(file): lock_file(file), len(opened) == 1 and leave(tmp_path/'.lock')
+    monkeypatch.setattr('exp.nb_05b.lock_file', lock_late)
+    lock = FolderLock(tmp_path)
+    assert [file.closed for file in opened] == [True, False] and os.path.samestat(os.fstat(opened[1].fileno()), os.stat(tmp_path/'.lock'))
+    lock.release()
 
 
 def leave_behind(folder, number):

@@ -359,6 +359,14 @@ def test_the_classical_rounds_end_at_the_nearest_orthogonal_matrix_and_the_defau
     assert .6 < s.min() and s.max() < 1.25
 
 
+def test_newton_schulz_sees_only_the_direction_down_to_a_norm_of_a_ten_millionth():
+    x = matrix(3, 2)
+    x /= x.norm()
+    torch.testing.assert_close(newton_schulz(1.1e-7 * x), newton_schulz(x))
+    assert newton_schulz(5e-8 * x, steps=0).norm() == pytest.approx(.5)
+    torch.testing.assert_close(newton_schulz(1e-3 * x, steps=0, eps=1.), 1e-3 * x)
+
+
 def test_newton_schulz_of_nothing_is_nothing_and_its_input_stays():
     x = matrix(3, 2)
     before = x.clone()

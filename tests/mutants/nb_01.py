@@ -39,4 +39,6 @@ MUTANTS = [
     ("for ax, image in zip(axes.flat, x):", "for ax, image, _ in zip(axes.flat, x, titles):", 'every image has a title'),
     ("rows = -(-len(x) // cols)", "rows = max(1, len(x) // cols)", 'the last row is full'),
     ("figsize=(cols*size, rows*size*1.2)", "figsize=(size, rows*size/cols*1.2)", 'the size is that of all images together'),
+    ("(f, *args, threads=1,", "(f, *args, threads=2,", 'times are told of two threads'),
+    ("dpi=110, squeeze=False)", "dpi=110)", 'there is always more than one picture'),
 ]

@@ -144,4 +144,8 @@ MUTANTS = [
     ("isinstance(x, (np.ndarray, np.generic)))", "isinstance(x, np.ndarray))", 'half a precision comes back whole'),
     ("np.array(x, order='C')", "np.asarray(x)", 'every array lies forwards'),
     ("x['of numpy'].numpy()[()]", "x['of numpy'].numpy()", 'a number comes back as an array'),
+    ("if os.path.samestat(os.fstat(self.file.fileno()), self.path.stat()): self.held", "if self.path.exists(): self.held", 'a file that was removed can be locked by two'),
+    ("            if self.key not in self.held: self.file.close()\n", "", 'the file that was no lock stays open'),
+    ("                self.file.close()\n                raise ValueError(f'{folder} is in use by another", "                raise ValueError(f'{folder} is in use by another", 'who is refused keeps the file open'),
+    ("'loss_func': learn.loss_func, 'callbacks'", "'callbacks'", 'a loss has no generator of its own'),
 ]

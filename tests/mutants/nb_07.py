@@ -41,4 +41,6 @@ MUTANTS = [
     ("(seen.sum(2) / counts.sum(2))", "(seen.sum(2) / counts.mean(2))", 'divided by a share'),
     ("padding=kernel_size//2), act())", "padding=1), act())", 'a padding of 1 keeps every size'),
     ("padding=kernel_size//2), act())", "padding=kernel_size//2), nn.ReLU())", 'the activation that was asked for is ignored'),
+    ("pool_windows(torch.ones_like(x[:1, :1])", "pool_windows(torch.ones_like(x[:2, :1])", 'there are one or two pictures'),
+    ("    if x.ndim != 4: raise ValueError(f'pooling: {tuple(x.shape)}, wanted (N, C, H, W)')\n", "", 'somebody else looks at the axes'),
 ]

@@ -91,4 +91,5 @@ MUTANTS = [
     ("a.device, copy=True)", "a.device)", 'a loaded average may be shared'),
     ("a.to(here[name].device if name in here else a.device, copy=True)", "a.clone()", 'the average is where it was saved'),
     ("        if not 0 <= decay < 1: raise", "        if not 0 <= decay <= 1: raise", 'an average that never moves is one'),
+    ("steps=5, eps=1e-7)", "steps=5, eps=2e-7)", 'what is nothing begins at twice the norm'),
 ]
