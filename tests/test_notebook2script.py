@@ -1,5 +1,5 @@
 "The converter: notebooks written here as text go in, modules and messages come out."
-import ast, json, os, random, shutil, signal, subprocess, sys, time
+import ast, json, os, random, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -506,6 +506,8 @@ def test_an_all_that_is_lengthened_in_place_gives_what_the_text_shows(shop, monk
 def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(shop, monkeypatch):
     files = {'__init__': 'from .core import *\nfrom .sub.deep import *', 'core': 'a = 1', 'other': 'c = 1\nfrom . import *',
              'sub/__init__': '', 'sub/deep': 'from ..other import *\nb = 1', 'sub/low/__init__': 'from .here import *\nfrom ..deep import *', 'sub/low/here': 'g = 1',
+             'shown': 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: from .core import *\nglobals().update(f=1)',
+             'hidden': 'from typing import TYPE_CHECKING\nif TYPE_CHECKING: from .core import a\nglobals().update(f=1)',
              'odd': 'import os\n__all__ = os.listdir()', 'writes': 'globals().update(f=1)', 'listed': 'from .core import __all__\nd = 1', 'nospace/only/here': 'e = 1'}
     for name, text in files.items():
         (shop.root/'lib'/'pack'/name).parent.mkdir(parents=True, exist_ok=True)
@@ -514,8 +516,8 @@ def test_star_imports_of_installed_packages_are_followed_and_relative_ones_too(s
     assert names(shop, '#export\nfrom pack.core import *\na, zzz') == ['`zzz` is set nowhere']
     assert names(shop, '#export\nfrom pack import *\na, b, c, core.a, sub, zzz') == ['`zzz` is set nowhere']
     assert names(shop, '#export\nfrom pack.sub.low import *\nb, c, g, zzz') == ['`zzz` is set nowhere']
-    for computed in ('odd', 'listed'): assert names(shop, f'#export\nfrom pack.{computed} import *\nzzz') == ['`zzz` is set nowhere']
-    for dark in ('writes', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{dark} import *\nzzz') == []
+    for computed in ('odd', 'listed', 'shown'): assert names(shop, f'#export\nfrom pack.{computed} import *\nzzz') == ['`zzz` is set nowhere']
+    for dark in ('writes', 'hidden', 'missing', 'core.deeper'): assert names(shop, f'#export\nfrom pack.{dark} import *\nzzz') == []
     assert names(shop, '#export\nfrom pack.nospace.only.here import *\ne') == [] and 'pack' not in sys.modules
     (shop.root/'lib'/'space').mkdir()                                  # a package without code, which other folders of sys.path lack
     assert names(shop, '#export\nfrom space import *\nzzz') == ['`zzz` is set nowhere']
@@ -1286,6 +1288,11 @@ def test_diff_shows_what_would_change_and_writes_nothing(shop, capsys):
     assert main(['--diff', '-q']) == 0
     out = capsys.readouterr().out
     assert '-a = 1' in out and '+a = 2' in out and 'a = 1' in shop.module()
+    shop('01_a.ipynb', '#export\n' + (lines := 'a = 1\no = 0\nb = 2\nc = 3\nd = 4\ne = 5'))
+    main(['-q'])
+    shop('01_a.ipynb', '#export\n' + lines.replace('c', 'x'))
+    assert main(['--diff', '-q']) == 0
+    assert re.findall(r'^[-+ ]\w = .', capsys.readouterr().out, re.M) == [' a = 1', ' b = 2', '-c = 3', '+x = 3', ' d = 4']  # the first stands below a line that changed, too
 
 
 @pytest.mark.parametrize('option', ['--up-to', '--upTo'])

@@ -120,4 +120,6 @@ MUTANTS = [
     ("{counts}', end='', flush=True)", "{counts}', end='')", 'what is printed arrives'),
     ("        finally:\n            if os.name != 'nt': lock.unlink(missing_ok=True)\n            os.close(file)", "        except ValueError: pass\n        if os.name != 'nt': lock.unlink(missing_ok=True)\n        os.close(file)", 'tidying up does not fail'),
     ('|^\\s*(?:File )?(.*?\\bnb_', '|(?:File |^)(.*?\\bnb_', 'a place stands at the margin'),
+    ("(from the notebook)', n=1)", "(from the notebook)')", 'a difference comes with three lines around it'),
+    ("                if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # shown there", "                return ''", 'what a module imports for its types are all the names that it sets'),
 ]
