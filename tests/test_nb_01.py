@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from torch import tensor
 from exp import nb_01
-from exp.nb_01 import FASHION_MNIST, MNIST, data_file, download, near, read_idx, read_up_to, show_images, test_near, timed
+from exp.nb_01 import FASHION_MNIST, MNIST, DownloadBar, data_file, download, near, read_idx, read_up_to, show_images, test_near, timed
 
 BODY = bytes(range(256)) * 2000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -27,7 +27,7 @@ def test_images_are_drawn_from_rows_or_squares_with_their_titles(monkeypatch):
 
 
 @pytest.mark.parametrize('a, b, want', [
-    (1., 1.0005, True), (1., 1.01, False), (0., 1e-6, True), (0., 1e-4, False), (tensor([1, 2]), tensor([1, 2]), True), (1000., 1000.5, True),
+    (1., 1.0009, True), (1., 1.0011, False), (0., 9e-6, True), (0., 1.1e-5, False), (tensor([1, 2]), tensor([1, 2]), True), (1000., 1000.5, True),
     (tensor([1., 2]), tensor([1., 3]), False), (torch.zeros(3, 1), torch.zeros(3), False), (torch.zeros(3), 0., False),
     (float('nan'), float('nan'), False), (float('inf'), float('inf'), True), (torch.zeros(0), torch.zeros(0), True), (np.ones(2), torch.ones(2), True)])
 def test_near_allows_rounding_and_no_other_shape(a, b, want): assert near(a, b) is want
@@ -51,6 +51,19 @@ def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
     show_images(torch.rand(1, 4), cols=1)                               # one alone
     assert len(plt.gcf().axes) == 1
     plt.close()
+
+
+def test_images_come_ten_to_a_row_an_inch_wide_from_tensors_arrays_and_lists(monkeypatch):
+    import matplotlib
+    matplotlib.use('agg')
+    import matplotlib.pyplot as plt
+    shown = []
+    monkeypatch.setattr(plt, 'show', lambda: shown.append(plt.gcf()))
+    for x in torch.rand(11, 4), np.ones((11, 4)), [[1, 2, 3, 4]] * 11:
+        show_images(x)
+        fig = shown.pop()
+        assert len(fig.axes) == 20 and fig.get_size_inches().tolist() == [10, 2.4]
+        plt.close(fig)
 
 
 @pytest.mark.parametrize('shapes', [((3,), (1,)), ((2, 1), (1, 2)), ((3, 1), (3, 3)), ((2, 3), (3, 2)), ((0,), (0, 2))])
@@ -85,6 +98,12 @@ def test_the_number_of_threads_is_as_asked_and_left_as_it_was():
     for threads in {'threads': 2}, {}:
         timed(lambda: seen.append(torch.get_num_threads()), seconds=1e-3, **threads)
     assert list(dict.fromkeys(seen)) == [2, 1] and torch.get_num_threads() == before
+
+
+def test_as_many_calls_are_made_as_fit_into_the_seconds_that_are_given():
+    calls = []
+    timed(lambda: calls.append(time.sleep(.01)), seconds=1e-3)
+    assert len(calls) < 8                                    # a fifth of a second would hold twenty
 
 
 @pytest.mark.timing
@@ -126,7 +145,7 @@ GOOD = idx(np.arange(6, dtype='u1').reshape(2, 3), 8)
 LONG = gzip.compress(idx(np.frombuffer(BODY, 'u1'), 8))
 BAD = {'an empty file': (b'', 'not an idx file'), 'three bytes': (b'\0\0\x08', 'not an idx file'), 'a PNG': (b'\x89PNG\r\n', 'not an idx file'),
        'an unknown type': (b'\0\0\x07\x01\0\0\0\0', 'not an idx file'), 'a first byte that is not zero': (b'\x01' + GOOD[1:], 'not an idx file'),
-       'half a header': (GOOD[:9], 'cut short: 9 bytes'),
+       'half a header': (GOOD[:9], 'cut short: 9 bytes of a header of 12'), 'a header without its last byte': (GOOD[:11], 'cut short: 11 bytes of a header of 12'),
        'a byte missing': (GOOD[:-1], r'17 bytes, its header \(2, 3\) promises 18'), 'a byte to spare': (GOOD + b'x', r'bytes to spare, its header \(2, 3\) promises 18'), 'a zipped byte to spare': (gzip.compress(GOOD + b'x'), 'bytes to spare'),
        'a zipped byte missing': (gzip.compress(GOOD[:-1]), '17 bytes'), 'a table of four-byte numbers cut in one': (idx(np.zeros(3, '>i4'), 0x0c)[:-2], r'18 bytes, its header \(3,\) promises 20'),
        'half a gzip': (gzip.compress(GOOD)[:20], 'damaged gzip'), 'a gzip without its checksum': (gzip.compress(GOOD)[:-8], 'damaged gzip'),
@@ -229,6 +248,16 @@ def test_a_dataset_has_two_mirrors_and_the_folder_of_its_debian_package(dataset,
     assert all(mirror.startswith('http') and mirror.endswith('/') for mirror in dataset['mirrors'])
 
 
+@pytest.mark.parametrize('place', ['exp/data', 'data'])
+def test_a_file_is_found_in_the_package_and_beside_it(monkeypatch, tmp_path, place):
+    monkeypatch.setattr(nb_01, 'download', None)
+    monkeypatch.setattr('exp.__file__', str(tmp_path/'exp'/'__init__.py'))
+    name = 't10k-labels-idx1-ubyte.gz'
+    (tmp_path/place/'mnist').mkdir(parents=True)
+    (tmp_path/place/'mnist'/name).write_bytes(b'')
+    assert data_file(MNIST, name) == tmp_path/place/'mnist'/name
+
+
 def test_a_file_that_is_gone_and_has_no_other_address_is_an_error_that_says_where_it_was_looked_for(monkeypatch):
     monkeypatch.setattr(nb_01, 'download', None)
     name = 't10k-labels-idx1-ubyte.gz'
@@ -292,6 +321,19 @@ def url(tmp_path, monkeypatch):
     server.shutdown()
 
 
+def test_without_a_name_of_a_folder_the_cache_is_the_systems_for_this_course(url, tmp_path, monkeypatch):
+    monkeypatch.delenv('EXP_DATA')
+    monkeypatch.setattr('pooch.os_cache', lambda project: tmp_path/'system'/project)
+    assert download([url('good')], SHA, 'mnist') == tmp_path/'system'/'exp'/'mnist'/'file.bin'
+
+
+def test_a_download_that_goes_well_says_nothing_but_its_bar(url, capfd):
+    import pooch
+    pooch.get_logger().setLevel('INFO')                      # as it is before
+    download([url('endless')], SHA)                          # of a length that is not known, so without a bar
+    assert capfd.readouterr() == ('', '')
+
+
 @pytest.mark.parametrize('how', ['good', 'slow', 'flaky', 'endless'])
 def test_a_download_arrives_whole_and_alone(url, tmp_path, how):
     path = download([url(how)], SHA)
@@ -341,6 +383,16 @@ def test_a_damaged_file_in_the_cache_is_replaced(url):
 
 def test_two_datasets_with_the_same_file_names_do_not_share_a_folder(url, tmp_path):
     assert download([url('good')], SHA, folder='fashion-mnist') == tmp_path/'cache'/'fashion-mnist'/'file.bin'
+
+
+def test_the_bar_is_drawn_from_nothing_to_all_and_stays_there(monkeypatch):
+    seen = []
+    import fastprogress.fastprogress as fastprogress
+    monkeypatch.setattr(fastprogress, 'progress_bar', lambda gen: type('Bar', (), {'update': lambda self, n: seen.append((n, len(gen)))})())
+    bar = DownloadBar()
+    bar.total = 10
+    for count in 4, 5, 3, 1: bar.update(count)
+    assert seen == [(0, 10), (4, 10), (9, 10), (10, 10)]
 
 
 def test_the_progress_bar_reaches_the_end_and_never_passes_it(url, monkeypatch):

@@ -72,6 +72,7 @@ def test_strides_by_hand():
     assert x.strides == (12, 4, 1) and permute(x, 2, 0, 1).strides == (1, 12, 4)
     part = x[1, 1:, ::2]
     assert (part.shape, part.strides, part.offset) == ((2, 2), (4, 2), 16) and part.tolist() == [[16, 18], [20, 22]]
+    assert expand(x[1, 2:], 2, 4).tolist() == [x[1, 2].tolist()] * 2
     assert expand(x[0, :1], 3, 4).strides == (0, 1) and x[:, None].shape == (2, 1, 3, 4)
 
 

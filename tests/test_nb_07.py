@@ -125,7 +125,7 @@ def test_without_overlap_col2im_undoes_im2col():
 
 @pytest.mark.parametrize('shape', [(1, 9, 5), (1, 8, 4), (1, 9, 3)])
 def test_col2im_refuses_columns_of_another_picture(shape):
-    with pytest.raises((ValueError, RuntimeError), match='columns|shape'): col2im(torch.zeros(shape), (4, 4), 3)
+    with pytest.raises(ValueError, match=rf'col2im: columns \({shape[0]}, {shape[1]}, {shape[2]}\) for \[2, 2\] places of a kernel \(3, 3\)'): col2im(torch.zeros(shape), (4, 4), 3)
 
 
 def test_columns_are_a_copy_and_leave_the_picture_alone():
@@ -141,7 +141,17 @@ def test_columns_of_impossible_settings_are_refused(f):
     with pytest.raises(ValueError, match='padding|spans|stride'): f(torch.zeros(1, 1, 4, 4))
 
 
-# ---- conv2d
+PICTURE = torch.zeros(1, 4, 9, 9)
+CALLS = [(conv2d, dict(x=PICTURE, w=torch.zeros(1, 4, 2, 2)), 'stride padding dilation'), (windows, dict(x=PICTURE, kernel_size=2), 'kernel_size stride dilation'),
+         (im2col, dict(x=PICTURE, kernel_size=2), 'kernel_size stride padding dilation'), (max_pool2d, dict(x=PICTURE, kernel_size=2), 'kernel_size stride padding'),
+         (col2im, dict(cols=torch.zeros(1, 4, 64), size=9, kernel_size=2), 'size kernel_size stride padding dilation')]
+
+
+@pytest.mark.parametrize('f, given, setting', [(f, given, setting) for f, given, settings in CALLS for setting in settings.split()])
+def test_a_setting_that_is_no_pair_is_refused_by_its_name(f, given, setting):
+    f(**given)
+    with pytest.raises(ValueError, match=f"^{setting} 'wide', wanted a whole number from 0 on or a pair"): f(**{**given, setting: 'wide'})
+
 
 @pytest.mark.parametrize('how', [dict(), dict(stride=(2, 1), padding=(1, 0)), dict(dilation=(1, 2), groups=2), dict(stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=4)])
 def test_it_is_what_the_loops_of_the_definition_give(how):
@@ -259,7 +269,8 @@ REFUSED = [((2, 3, 5, 5), (4, 2, 3, 3), {}, '3 channels, and 1 group.* of 2'), (
            ((3, 5), (4, 3, 3, 3), {}, 'wanted .N, C, H, W. and'), ((2, 3, 5, 5), (4, 3, 6, 3), {}, 'spans 6 numbers has no place among 5'),
            ((2, 3, 5, 5), (4, 3, 3, 3), dict(stride=0), 'stride 0'), ((2, 3, 5, 5), (4, 3, 3, 3), dict(padding=-1), 'padding -1'), ((2, 3, 5, 5), (4, 3, 3, 3), dict(dilation=0), 'dilation 0'),
            ((2, 3, 5, 5), (4, 3, 3, 3), dict(groups=0), 'groups 0'), ((2, 3, 5, 5), (0, 3, 3, 3), {}, 'only the batch may be empty'), ((2, 3, 5, 5), (4, 3, 0, 3), {}, 'only the batch'),
-           ((2, 3, 5, 5), (4, 3, 3, 3), dict(stride=(1, 1, 1)), 'stride'), ((2, 3, 5, 5), (4, 3, 3, 3), dict(stride=1.), 'stride'), ((2, 3, 0, 5), (4, 3, 1, 1), dict(padding=1), 'only the batch')]
+           ((2, 3, 5, 5), (4, 3, 3, 3), dict(stride=(1, 1, 1)), 'stride'), ((2, 3, 5, 5), (4, 3, 3, 3), dict(stride=1.), 'stride'), ((2, 3, 0, 5), (4, 3, 1, 1), dict(padding=1), 'only the batch'),
+           ((2, 3, 5, 0), (4, 3, 1, 1), dict(padding=1), 'only the batch'), ((2, 0, 5, 5), (4, 3, 3, 3), {}, 'only the batch')]
 
 
 @pytest.mark.parametrize('x, w, how, words', REFUSED)
@@ -278,6 +289,13 @@ def test_a_bias_is_one_number_for_each_kernel(b):
 def test_all_are_of_one_floating_type(dtypes):
     inputs = [torch.zeros(shape, dtype=dtype) for shape, dtype in zip([(1, 1, 3, 3), (1, 1, 2, 2), (1,)], dtypes)]
     with pytest.raises(TypeError, match='wanted one floating type'): conv2d(*inputs)
+
+
+def test_the_shapes_that_met_are_told_with_that_of_the_bias_if_there_is_one():
+    x, w = torch.zeros(2, 3, 5, 5), torch.zeros(4, 2, 3, 3)
+    for b, told in (None, ''), (torch.zeros(4), ', b (4,)'):
+        with pytest.raises(ValueError) as e: conv2d(x, w, b)
+        assert str(e.value) == f'conv2d: x (2, 3, 5, 5), w (4, 2, 3, 3){told}: 3 channels, and 1 group(s) of 2 in the kernels'
 
 
 def test_padding_by_name_is_refused():
@@ -330,6 +348,8 @@ def test_a_field_that_is_computed_is_the_field_that_the_gradient_shows(net):
 def test_fields_by_hand():
     assert receptive_field([]) == (1, 1, 0) and receptive_field([nn.MaxPool2d(2), nn.MaxPool2d(2)]) == (4, 4, 0)
     assert receptive_field([nn.Conv2d(1, 1, 3, padding=1)]*3) == (7, 1, -3) and receptive_field([nn.Conv2d(1, 1, 7, padding=3)]) == (7, 1, -3)
+    wide = [nn.Sequential(nn.Conv2d(1, 1, (3, 5), (1, 2)))]
+    assert receptive_field(wide) == receptive_field(wide, 0) == (3, 1, 0) and receptive_field(wide, 1) == (5, 2, 0)
 
 
 @pytest.mark.parametrize('layer', [nn.Flatten(), nn.Linear(3, 3), nn.AdaptiveAvgPool2d(1), nn.ConvTranspose2d(1, 1, 3)])
@@ -405,6 +425,7 @@ def test_a_block_keeps_the_size_or_divides_it_by_the_stride(kernel_size, stride)
 
 def test_a_block_can_have_another_activation_and_no_even_kernel():
     assert isinstance(conv_block(1, 1, act=nn.Tanh)[1], nn.Tanh) and isinstance(conv_block(1, 1)[1], nn.ReLU)
+    assert conv_block(1, 2)(torch.zeros(1, 1, 5, 6)).shape == (1, 2, 5, 6)
     for even in (2, 4):
         with pytest.raises(ValueError, match=f'a kernel of {even} has no middle'): conv_block(1, 1, even)
 
