@@ -48,4 +48,5 @@ EQUIVALENT = [
     ("nb_07", "ctx.groups, ctx.how, ctx.n = (groups, how, max(1, 2 ** 19 // (groups * w[0].numel() * math.prod(size))))", "ctx.groups, ctx.how, ctx.n = (groups, how, max(1, 2 ** 20 // (groups * w[0].numel() * math.prod(size))))", "how many pictures are worked on at a time"),
     ("nb_07", "rows, x_grad = (w.flatten(1).unflatten(0, (groups, -1)), x.new_empty(x.shape) if for_x else None)", "rows, x_grad = (w.flatten(1).unflatten(0, (groups, -1)), x.new_empty(x.shape) if True else None)", "PyTorch drops a gradient that nobody asked for"),
     ("nb_07", "w_grad, b_grad = (w_grad.view_as(w) if for_w else None, g.sum((0, 2, 3)) if for_b else None)", "w_grad, b_grad = (w_grad.view_as(w) if True else None, g.sum((0, 2, 3)) if for_b else None)", "PyTorch drops a gradient that nobody asked for"),
+    ("nb_09", "if weight_decay:", "if True:", "nothing is added, or all is multiplied by 1"),
 ]
