@@ -45,42 +45,45 @@ class Layout:
 
 # ---
 # Views
-# %% nbs/01a_tensors.ipynb 974cd35f
+# %% nbs/01a_tensors.ipynb 3aaccbd1
 class Views(Layout):
     "A Layout that makes others with the same storage: views, with the strides and offset that torch gives them."
+    def along(self, axis):
+        "Size and stride of an axis. IndexError when there is no such axis; axes are counted from 0."
+        if not 0 <= axis < len(self.shape): raise IndexError(f'axis {axis} of {self.shape}')
+        return self.shape[axis], self.strides[axis]
+
     def replace(self, axis, sizes, strides, skip=0, width=1):
-        """The same list, these sizes and strides in the place of `width` axes, the start `skip` further on.
-        IndexError when there is no such axis; axes are counted from 0."""
-        if not 0 <= axis <= len(self.shape) - width: raise IndexError(f'axis {axis} of {self.shape}')
+        "The same list, these sizes and strides in the place of `width` axes, the start `skip` further on."
         shape, steps = [old[:axis] + new + old[axis + width:]
                         for old, new in ((self.shape, sizes), (self.strides, strides))]
         return type(self)(self.storage, shape, steps, self.offset + skip)
 
 # ---
 # pick
-# %% nbs/01a_tensors.ipynb 48f18b67
+# %% nbs/01a_tensors.ipynb b5bc9496
 def pick(x, axis, i):
-    "The view of `x` at place `i` of an axis, without it. IndexError beyond, TypeError for no int."
+    "The view of `x` at place `i` of an axis, without it. IndexError beyond, or for no such axis; TypeError for no int."
     if type(i) is not int:
         raise TypeError(f'index {i!r} for axis {axis}, wanted a whole number, a slice, None, ... once')
-    n, stride = x.shape[axis], x.strides[axis]
+    n, stride = x.along(axis)
     if not -n <= i < n: raise IndexError(f'index {i} for axis {axis} of size {n}')
     return x.replace(axis, (), (), skip=i % n * stride)
 
 def narrow(x, axis, part):
-    "The view of `x` for the slice `part` of an axis. ValueError unless its step is positive."
-    start, stop, step = part.indices(x.shape[axis])
+    "The view of `x` for the slice `part` of an axis. ValueError unless its step is positive; IndexError for no such axis."
+    n, stride = x.along(axis)
+    start, stop, step = part.indices(n)
     if step < 1: raise ValueError(f'a slice with step {step}, wanted 1 or more')
-    size, stride = len(range(start, stop, step)), x.strides[axis]
-    return x.replace(axis, (size,), (stride * step,), skip=start * stride)
+    return x.replace(axis, (len(range(start, stop, step)),), (stride * step,), skip=start * stride)
 
 # ---
 # insert
-# %% nbs/01a_tensors.ipynb 3ad1e61a
+# %% nbs/01a_tensors.ipynb 41cc6c5e
 def insert(x, axis):
     "The view of `x` with a new axis of size 1 in this place. IndexError unless it is one from 0 on."
-    stride = x.shape[axis] * x.strides[axis] if axis < len(x.shape) else 1
-    return x.replace(axis, (1,), (stride,), width=0)
+    n, stride = (1, 1) if axis == len(x.shape) else x.along(axis)
+    return x.replace(axis, (1,), (n * stride,), width=0)
 
 # ---
 # spelled_out

@@ -49,4 +49,8 @@ EQUIVALENT = [
     ("nb_07", "rows, x_grad = (w.flatten(1).unflatten(0, (groups, -1)), x.new_empty(x.shape) if for_x else None)", "rows, x_grad = (w.flatten(1).unflatten(0, (groups, -1)), x.new_empty(x.shape) if True else None)", "PyTorch drops a gradient that nobody asked for"),
     ("nb_07", "w_grad, b_grad = (w_grad.view_as(w) if for_w else None, g.sum((0, 2, 3)) if for_b else None)", "w_grad, b_grad = (w_grad.view_as(w) if True else None, g.sum((0, 2, 3)) if for_b else None)", "PyTorch drops a gradient that nobody asked for"),
     ("nb_09", "if weight_decay:", "if True:", "nothing is added, or all is multiplied by 1"),
+    ("nb_01a", "if min(*self.shape, *self.strides, offset, 0) < 0:", "if min(*self.shape, *self.strides, offset, 1) < 0:", "the 0 makes two of a single number"),
+    ("nb_01a", "if new < 0 or min(shape, default=0) < 0 or (not fits):", "if new < 0 or min(shape, default=1) < 0 or (not fits):", "a shape without axes has no negative one"),
+    ("nb_01a", "if math.prod(shape) != x.numel() or min(shape, default=0) < 0:", "if math.prod(shape) != x.numel() or min(shape, default=1) < 0:", "a shape without axes has no negative one"),
+    ("nb_00", "return f\"{' '.join(describe(x).split()):.80}\"", "return f\"{' X'.join(describe(x).split()):.80}\"", "words of a message"),
 ]
