@@ -366,6 +366,12 @@ def test_a_name_without_a_number_is_refused_unless_it_exports_nothing(shop, name
     assert 'its name has no number' in refusal()
 
 
+@pytest.mark.parametrize('kind', ['markdown', 'raw'])
+def test_what_is_no_code_is_never_exported(shop, kind):
+    shop('01_a.ipynb', (kind, '#export\na = 1'), '#export\nb = 1')
+    assert 'b = 1' in (text := export().written and shop.module()) and 'a = 1' not in text
+
+
 def test_a_notebook_that_exports_nothing_has_no_module(shop):
     shop('01_a.ipynb', 'a = 1', '#export', '#export\n\n')
     assert export().written == [] and not (shop.root/'exp').exists()
@@ -385,6 +391,7 @@ def test_code_that_is_no_module_is_refused_with_cell_line_and_caret(shop, code, 
     first, source, caret = refusal().split('\n')[:3]
     assert first.startswith(f'nbs/01_a.ipynb: cell 3, line {line}: ') and message in first
     assert source.strip() and caret.strip() == '^'
+    if 'of its own' in message: assert caret == '    ^'                  # below the first letter of the line, which is four blanks in
 
 
 @pytest.mark.parametrize('first, second, line, message', [

@@ -53,4 +53,7 @@ EQUIVALENT = [
     ("nb_01a", "if new < 0 or min(shape, default=0) < 0 or (not fits):", "if new < 0 or min(shape, default=1) < 0 or (not fits):", "a shape without axes has no negative one"),
     ("nb_01a", "if math.prod(shape) != x.numel() or min(shape, default=0) < 0:", "if math.prod(shape) != x.numel() or min(shape, default=1) < 0:", "a shape without axes has no negative one"),
     ("nb_00", "return f\"{' '.join(describe(x).split()):.80}\"", "return f\"{' X'.join(describe(x).split()):.80}\"", "words of a message"),
+    ("notebook2script", "return ''", "return", "both are no reason"),
+    ("notebook2script", "facts = Facts(dotted, doubt=f'cannot be read: {e}')", "facts = Facts(dotted, doubt=f'cannot be read: X{e}')", "words of a message"),
+    ("notebook2script", "counts = f\"{written} {('to write' if check or diff else 'written')}, {unchanged} unchanged\"", "counts = f\"{written} {('to writeX' if check or diff else 'written')}, {unchanged} unchanged\"", "words of a message"),
 ]

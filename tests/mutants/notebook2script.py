@@ -122,4 +122,5 @@ MUTANTS = [
     ('|^\\s*(?:File )?(.*?\\bnb_', '|(?:File |^)(.*?\\bnb_', 'a place stands at the margin'),
     ("(from the notebook)', n=1)", "(from the notebook)')", 'a difference comes with three lines around it'),
     ("                if any(isinstance(n, ast.ImportFrom) and n.names[0].name == '*' for n in body): return ''  # shown there", "                return ''", 'what a module imports for its types are all the names that it sets'),
+    ("        if cell.kind != 'code': continue\n        first", "        first", 'what begins with the word is code'),
 ]
