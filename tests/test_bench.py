@@ -80,6 +80,15 @@ def test_the_work_of_a_child_is_ours():
     assert 0 < own <= everybody + .1 and passed > 0
 
 
+def test_lesson_11_tells_what_the_long_runs_have_given():
+    table = (ROOT/'bench'/'RESULTS.md').read_text('utf8').split('<!-- long_residual -->')[1]
+    rows = re.findall(r'^\| (\d+) \| \d \| ([\d,]+) \| [^|]* \| (0\.\d+)', table, re.M)
+    lesson = (ROOT/'nbs'/'11_residual.ipynb').read_text('utf8')
+    assert [epochs for epochs, _, _ in rows] == ['5', '20', '50'] and len({parameters for _, parameters, _ in rows}) == 1
+    assert f'One with {rows[0][1]},' in lesson
+    for epochs, _, right in rows: assert re.search(rf'{100 * float(right):.1f} %[^,:]* after {epochs}\b', lesson), epochs
+
+
 def test_the_published_tables_follow_the_rule():
     text = (ROOT/'bench'/'RESULTS.md').read_text('utf8')
     assert text.startswith(common.HEADER) and 'median ms' not in text and 'median seconds' not in text

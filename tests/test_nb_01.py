@@ -13,11 +13,18 @@ sleep = time.sleep                             # the real one; the fixture below
 
 # ---- pictures, comparisons, times
 
-def test_images_are_drawn_from_rows_or_squares_with_their_titles(monkeypatch):
+@pytest.fixture
+def plt(monkeypatch):
+    "matplotlib's pyplot, which shows nothing."
     import matplotlib
     matplotlib.use('agg')
     import matplotlib.pyplot as plt
     monkeypatch.setattr(plt, 'show', lambda: None)
+    yield plt
+    plt.close('all')
+
+
+def test_images_are_drawn_from_rows_or_squares_with_their_titles(plt):
     for x in (torch.rand(5, 16), torch.rand(5, 4, 4)):
         show_images(x, titles=range(5), cols=3)
         axes = plt.gcf().axes
@@ -38,11 +45,7 @@ def test_near_takes_its_tolerance_from_the_second_argument_and_from_the_caller()
     assert near(1., 1.4, rtol=0, atol=.5) and not near(1., 1.6, rtol=0, atol=.5)
 
 
-def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
-    import matplotlib
-    matplotlib.use('agg')
-    import matplotlib.pyplot as plt
-    monkeypatch.setattr(plt, 'show', lambda: None)
+def test_images_are_drawn_with_fewer_titles_and_none(plt):
     for titles in (), 'a':
         show_images(torch.rand(3, 4), titles=titles, cols=2, size=1.5)
         assert plt.gcf().get_size_inches()[0] == 3                      # two to a row, each as wide as was asked for
@@ -50,13 +53,9 @@ def test_images_are_drawn_with_fewer_titles_and_none(monkeypatch):
         plt.close()
     show_images(torch.rand(1, 4), cols=1)                               # one alone
     assert len(plt.gcf().axes) == 1
-    plt.close()
 
 
-def test_images_come_ten_to_a_row_an_inch_wide_from_tensors_arrays_and_lists(monkeypatch):
-    import matplotlib
-    matplotlib.use('agg')
-    import matplotlib.pyplot as plt
+def test_images_come_ten_to_a_row_an_inch_wide_from_tensors_arrays_and_lists(plt, monkeypatch):
     shown = []
     monkeypatch.setattr(plt, 'show', lambda: shown.append(plt.gcf()))
     for x in torch.rand(11, 4), np.ones((11, 4)), [[1, 2, 3, 4]] * 11:
@@ -385,19 +384,21 @@ def test_two_datasets_with_the_same_file_names_do_not_share_a_folder(url, tmp_pa
     assert download([url('good')], SHA, folder='fashion-mnist') == tmp_path/'cache'/'fashion-mnist'/'file.bin'
 
 
-def test_the_bar_is_drawn_from_nothing_to_all_and_stays_there(monkeypatch):
+@pytest.fixture
+def drawn(monkeypatch):
+    "What fastprogress has been told to draw: (done, total), and so on."
     seen = []
-    import fastprogress.fastprogress as fastprogress
-    monkeypatch.setattr(fastprogress, 'progress_bar', lambda gen: type('Bar', (), {'update': lambda self, n: seen.append((n, len(gen)))})())
+    monkeypatch.setattr('fastprogress.fastprogress.progress_bar', lambda gen: type('Bar', (), {'update': lambda self, n: seen.append((n, len(gen)))})())
+    return seen
+
+
+def test_the_bar_is_drawn_from_nothing_to_all_and_stays_there(drawn):
     bar = DownloadBar()
     bar.total = 10
     for count in 4, 5, 3, 1: bar.update(count)
-    assert seen == [(0, 10), (4, 10), (9, 10), (10, 10)]
+    assert drawn == [(0, 10), (4, 10), (9, 10), (10, 10)]
 
 
-def test_the_progress_bar_reaches_the_end_and_never_passes_it(url, monkeypatch):
-    seen = []
-    import fastprogress.fastprogress as fastprogress
-    monkeypatch.setattr(fastprogress, 'progress_bar', lambda gen: type('Bar', (), {'update': lambda self, n: seen.append((n, len(gen)))})())
+def test_the_progress_bar_reaches_the_end_and_never_passes_it(url, drawn):
     download([url('slow')], SHA)
-    assert seen[0] == (0, len(BODY)) and seen[-1] == (len(BODY), len(BODY)) and seen == sorted(set(seen)) and len(seen) > 3
+    assert drawn[0] == (0, len(BODY)) and drawn[-1] == (len(BODY), len(BODY)) and drawn == sorted(set(drawn)) and len(drawn) > 3

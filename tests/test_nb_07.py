@@ -153,6 +153,8 @@ def test_a_setting_that_is_no_pair_is_refused_by_its_name(f, given, setting):
     with pytest.raises(ValueError, match=f"^{setting} 'wide', wanted a whole number from 0 on or a pair"): f(**{**given, setting: 'wide'})
 
 
+# ---- conv2d
+
 @pytest.mark.parametrize('how', [dict(), dict(stride=(2, 1), padding=(1, 0)), dict(dilation=(1, 2), groups=2), dict(stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=4)])
 def test_it_is_what_the_loops_of_the_definition_give(how):
     x, w = randn(2, 4, 6, 5), randn(8, 4//how.get('groups', 1), 3, 2)
